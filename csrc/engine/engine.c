@@ -1,0 +1,907 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* engine.c: opening, events and commands in, the tick. */
+#include "engine/internal.h"
+
+#include "platform/err_info.h"
+#include "platform/utf8.h"
+
+#include <string.h>
+
+/* ---- Helpers of all files ----------------------------------------------------------------------
+ */
+
+void engine_at(gb_engine *e, gb_time_us now)
+{
+    /* A driver's clock that steps back is a bug of ours, yet no reason to judge peers by it. */
+    if (now > e->now) {
+        e->now = now;
+    }
+}
+
+uint32_t engine_request_no(gb_engine *e)
+{
+    e->request_no++;
+    if (e->request_no == 0) {
+        e->request_no = 1; /* 0 means: no answer expected */
+    }
+    return e->request_no;
+}
+
+gb_slice engine_name(const gb_engine *e)
+{
+    return gb_participant_name(e->self);
+}
+
+gb_address *engine_copy_addresses(const gb_engine *e, const gb_address *addresses, uint8_t count)
+{
+    size_t size = sizeof(gb_address) * count;
+    for (uint8_t i = 0; i < count; i++) {
+        size += addresses[i].host.len;
+    }
+    gb_address *copy = gb_alloc(e->allocator, size == 0 ? 1 : size);
+    if (copy == NULL) {
+        return NULL;
+    }
+    uint8_t *bytes = (uint8_t *)(copy + count);
+    for (uint8_t i = 0; i < count; i++) {
+        copy[i] = addresses[i];
+        if (copy[i].scope == 0) {
+            copy[i].scope = GB_SCOPE_PRIVATE; /* not stated: reachable in the same network */
+        }
+        copy[i].host.base = bytes;
+        if (addresses[i].host.len > 0) {
+            memcpy(bytes, addresses[i].host.base, addresses[i].host.len);
+        }
+        bytes += addresses[i].host.len;
+    }
+    return copy;
+}
+
+bool engine_is_own_address(const gb_engine *e, gb_slice host, uint16_t port)
+{
+    for (uint8_t i = 0; i < e->address_count; i++) {
+        if (e->addresses[i].port == port && gb_slice_equal(e->addresses[i].host, host)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+void engine_fill_hello(const gb_engine *e, gb_hello *hello)
+{
+    memset(hello, 0, sizeof *hello);
+    hello->protocol_min = GB_PROTOCOL_MIN;
+    hello->protocol_max = GB_PROTOCOL_MAX;
+    hello->features = GB_FEATURES_OURS;
+    hello->role = GB_ROLE_MEMBER;
+    hello->flags = e->has_detector ? GB_HELLO_HAS_DETECTOR : 0;
+    if (e->is_established) {
+        hello->flags |= GB_HELLO_IS_ESTABLISHED;
+    }
+    hello->cluster = gb_slice_make(e->cluster, e->cluster_size);
+    hello->name = engine_name(e);
+    hello->generation = e->self->generation;
+    hello->instance = e->instance;
+    hello->map_hash = gb_map_hash(e->map);
+    hello->address_count = e->address_count;
+    for (uint8_t i = 0; i < e->address_count; i++) {
+        hello->addresses[i] = e->addresses[i];
+    }
+}
+
+gb_err engine_reserve_slots(gb_engine *e, uint32_t slot_end)
+{
+    if (slot_end > e->peer_count) {
+        uint32_t count = slot_end < 16 ? 16 : slot_end + slot_end / 2;
+        gb_peer **peers = gb_realloc_array(e->allocator, e->peers, count, sizeof *peers);
+        if (peers == NULL) {
+            return GB_ENOMEM;
+        }
+        memset(peers + e->peer_count, 0, (count - e->peer_count) * sizeof *peers);
+        e->peers = peers;
+        e->peer_count = count;
+    }
+    if (e->peer_count > e->stamp_count) {
+        uint32_t *stamps = gb_realloc_array(e->allocator, e->stamps, e->peer_count, sizeof *stamps);
+        if (stamps == NULL) {
+            return GB_ENOMEM;
+        }
+        memset(stamps + e->stamp_count, 0, (e->peer_count - e->stamp_count) * sizeof *stamps);
+        e->stamps = stamps;
+        e->stamp_count = e->peer_count;
+    }
+    uint32_t scratch_wanted = e->peer_count * GB_LANE_COUNT;
+    if (scratch_wanted > e->scratch_capacity) {
+        uint32_t *scratch =
+            gb_realloc_array(e->allocator, e->scratch, scratch_wanted, sizeof *scratch);
+        if (scratch == NULL) {
+            return GB_ENOMEM;
+        }
+        e->scratch = scratch;
+        e->scratch_capacity = scratch_wanted;
+    }
+    return GB_OK;
+}
+
+gb_err engine_publish_self(gb_engine *e)
+{
+    gb_node_record record = {
+        .flags = (uint8_t)((e->has_detector ? GB_NODE_RECORD_HAS_DETECTOR : 0) |
+                           (e->is_leaving ? GB_NODE_RECORD_LEFT : 0)),
+        .instance = e->instance,
+        .incarnation = e->incarnation,
+        .address_count = e->address_count,
+    };
+    for (uint8_t i = 0; i < e->address_count; i++) {
+        record.addresses[i] = e->addresses[i];
+    }
+    gb_out value;
+    gb_out_init(&value, e->allocator);
+    gb_err err = gb_node_record_encode(&value, &record);
+    if (err == GB_OK) {
+        know_before_change(e, e->self);
+        err = gb_map_set(e->map, e->self, GB_LANE_MEMBERSHIP, gb_slice_from_str("node"),
+                         gb_slice_from_str("self"), GB_VALUE_BYTES,
+                         gb_slice_make(value.base, value.len), 0, e->now);
+    }
+    gb_out_deinit(&value);
+    if (err == GB_OK) {
+        push_changed(e, e->self, GB_LANE_MEMBERSHIP, NULL);
+    }
+    return err;
+}
+
+void engine_stop(gb_engine *e)
+{
+    e->is_stopped = true;
+    e->is_joining = false;
+    ENGINE_EACH_LINK(e, link)
+    {
+        if (link->state == LINK_OPEN) {
+            link_bye(e, link, GB_CLOSE_BY_US, e->is_leaving ? GB_OK : GB_ECLOSED,
+                     e->is_leaving ? "left" : "stopped");
+        } else {
+            link_close(e, link, GB_CLOSE_BY_US);
+        }
+    }
+}
+
+/* ---- A new generation of our own ----------------------------------------------------------------
+ */
+
+/* Own records that survive into a new generation, oldest first. */
+typedef struct kept_records {
+    gb_record **records;
+    uint8_t *lanes;
+    size_t count;
+} kept_records;
+
+static gb_err keep_own_records(gb_engine *e, kept_records *kept)
+{
+    size_t capacity = e->self->key_count;
+    kept->count = 0;
+    kept->records = gb_alloc_array(e->allocator, capacity + 1, sizeof *kept->records);
+    kept->lanes = gb_alloc_array(e->allocator, capacity + 1, sizeof *kept->lanes);
+    if (kept->records == NULL || kept->lanes == NULL) {
+        return GB_ENOMEM;
+    }
+    for (uint8_t lane = GB_LANE_CONFIG; lane < GB_LANE_COUNT; lane++) {
+        for (gb_record *r = gb_map_first(e->self, (gb_lane)lane); r != NULL; r = r->newer) {
+            if (gb_record_is_tombstone(r)) {
+                continue;
+            }
+            GB_ASSERT(kept->count < capacity);
+            kept->records[kept->count] = gb_record_ref(r);
+            kept->lanes[kept->count] = lane;
+            kept->count++;
+        }
+    }
+    return GB_OK;
+}
+
+static void publish_kept_records(gb_engine *e, kept_records *kept)
+{
+    for (size_t i = 0; i < kept->count; i++) {
+        gb_record *r = kept->records[i];
+        uint32_t ttl_ms = r->ttl_ms;
+        if (ttl_ms != 0 && r->expires_us != GB_NO_TIME) {
+            uint64_t left = r->expires_us > e->now ? (r->expires_us - e->now) / ENGINE_MS : 0;
+            ttl_ms = left == 0 ? 1 : (uint32_t)left;
+        }
+        (void)gb_engine_set(e, e->now, (gb_lane)kept->lanes[i], gb_record_group(r),
+                            gb_record_key(r), r->type, gb_record_value(r), ttl_ms);
+    }
+}
+
+static void release_kept_records(gb_engine *e, kept_records *kept)
+{
+    for (size_t i = 0; i < kept->count; i++) {
+        gb_record_release(e->allocator, kept->records[i]);
+    }
+    gb_free(e->allocator, kept->records);
+    gb_free(e->allocator, kept->lanes);
+}
+
+/* Go on under a greater generation: somebody holds versions of ours that we don't know (a restored
+ * data directory), or an older life of ours has left a greater one behind. Links are handshaken
+ * under the old one and close; the rings dial them again. */
+static void renew_self(gb_engine *e, uint64_t generation)
+{
+    kept_records kept = {0};
+    gb_err err = keep_own_records(e, &kept);
+    gb_participant *self = e->self;
+    if (err == GB_OK) {
+        err = gb_map_renew(e->map, &self, generation);
+    }
+    if (err == GB_OK) {
+        e->self = self;
+        gb_map_set_self(e->map, self);
+        know_forget_slot(e, self->slot);
+        e->incarnation = 0;
+        e->refute_incarnation = 0;
+        gb_peer *peer = peer_at(e, self->slot);
+        GB_ASSERT(peer != NULL);
+        peer->generation = generation;
+        peer->incarnation = 0;
+        gb_event event = event_make(e, GB_EVENT_GENERATION);
+        event.generation = generation;
+        effect_notify(e, &event);
+        ENGINE_EACH_LINK(e, link)
+        {
+            if (link->role == GB_ROLE_MEMBER) {
+                link_bye(e, link, GB_CLOSE_BY_US, GB_OK, "goes on under a greater generation");
+            }
+        }
+        (void)engine_publish_self(e);
+        publish_kept_records(e, &kept);
+        e->is_ring_dirty = true;
+    }
+    release_kept_records(e, &kept);
+}
+
+void engine_settle(gb_engine *e)
+{
+    if (e->is_stopping && !e->is_stopped) {
+        engine_stop(e);
+    }
+    if (e->is_stopped) {
+        return;
+    }
+    if (e->renew_generation > e->self->generation) {
+        uint64_t generation = e->renew_generation;
+        e->renew_generation = 0;
+        renew_self(e, generation);
+    }
+    if (e->refute_incarnation > e->incarnation) {
+        e->incarnation = e->refute_incarnation;
+        gb_peer *peer = peer_at(e, e->self->slot);
+        if (peer != NULL) {
+            peer->incarnation = e->incarnation;
+        }
+        (void)engine_publish_self(e);
+    }
+    if (e->conflict_generation > e->self->generation && e->now >= e->conflict_retry_at) {
+        /* Somebody told of a later life of our name: does it answer? Those who told know where. */
+        gb_link *link = link_find(e, e->conflict_link);
+        if (link != NULL && link_is_member(link)) {
+            probe_ask(e, PROBE_SELF, link, engine_name(e), e->conflict_generation);
+            e->conflict_retry_at = e->now + 2 * ENGINE_S;
+        }
+    }
+    ENGINE_EACH_LINK(e, link)
+    {
+        if (link->is_doomed && link->state != LINK_CLOSING) {
+            link_close(e, link, link->doom_cause);
+        }
+    }
+}
+
+/* ---- Opening ------------------------------------------------------------------------------------
+ */
+
+static uint64_t or_default(uint64_t value, uint64_t fallback)
+{
+    return value == 0 ? fallback : value;
+}
+
+static void settings_fill(gb_engine_settings *s)
+{
+    s->gossip_interval_us = or_default(s->gossip_interval_us, ENGINE_S);
+    s->heartbeat_interval_us = or_default(s->heartbeat_interval_us, 2 * ENGINE_S);
+    s->probe_timeout_us = or_default(s->probe_timeout_us, 300 * ENGINE_MS);
+    s->dial_timeout_us = or_default(s->dial_timeout_us, 3 * ENGINE_S);
+    s->link_timeout_us = or_default(s->link_timeout_us, 15 * ENGINE_S);
+    s->tombstone_grace_us = or_default(s->tombstone_grace_us, 3600 * ENGINE_S);
+    s->departed_retention_us = or_default(s->departed_retention_us, 86400 * ENGINE_S);
+    s->detector_tick_us = or_default(s->detector_tick_us, 100 * ENGINE_MS);
+    s->pull_stall_us = or_default(s->pull_stall_us, ENGINE_S);
+    s->exchanges_per_round = (uint32_t)or_default(s->exchanges_per_round, 1);
+    s->key_count_max = (uint32_t)or_default(s->key_count_max, GB_KEYS_PER_PARTICIPANT_MAX);
+    s->value_size_max = (uint32_t)or_default(s->value_size_max, GB_VALUE_SIZE_MAX);
+    s->link_queue_max = (uint32_t)or_default(s->link_queue_max, GB_LINK_QUEUE_MAX);
+    s->full_mesh_max = (uint32_t)or_default(s->full_mesh_max, 16);
+    if (s->value_size_max > GB_VALUE_SIZE_MAX) {
+        s->value_size_max = (uint32_t)GB_VALUE_SIZE_MAX;
+    }
+    if (s->key_count_max > GB_KEYS_PER_PARTICIPANT_MAX) {
+        s->key_count_max = GB_KEYS_PER_PARTICIPANT_MAX;
+    }
+    if (s->link_queue_max > GB_LINK_QUEUE_MAX) {
+        s->link_queue_max = (uint32_t)GB_LINK_QUEUE_MAX;
+    }
+}
+
+static gb_err options_check(const gb_engine_options *o, gb_err_info *info)
+{
+    if (o->size != sizeof *o) {
+        return gb_err_info_set(info, GB_EINVAL, 0, "open engine: options of another version");
+    }
+    if (gb_name_validate(o->cluster) != GB_OK) {
+        return gb_err_info_set(info, GB_ENAME, 0,
+                               "open engine: the cluster's name must have 1 to %d bytes of UTF-8 "
+                               "without control characters",
+                               GB_NAME_SIZE_MAX);
+    }
+    if (gb_name_validate(o->name) != GB_OK) {
+        return gb_err_info_set(info, GB_ENAME, 0,
+                               "open engine: the node's name must have 1 to %d bytes of UTF-8 "
+                               "without control characters",
+                               GB_NAME_SIZE_MAX);
+    }
+    if (o->generation == 0 || o->instance == 0) {
+        return gb_err_info_set(info, GB_EINVAL, 0,
+                               "open engine: generation and instance must not be 0");
+    }
+    if (o->address_count > GB_HELLO_ADDRESSES_MAX || o->seed_count > GB_SEEDS_MAX) {
+        return gb_err_info_set(info, GB_EINVAL, 0, "open engine: at most %d addresses and %d seeds",
+                               GB_HELLO_ADDRESSES_MAX, GB_SEEDS_MAX);
+    }
+    for (uint32_t i = 0; i < o->address_count; i++) {
+        if (o->addresses[i].host.len == 0 || o->addresses[i].host.len > GB_HOST_SIZE_MAX) {
+            return gb_err_info_set(info, GB_EINVAL, 0,
+                                   "open engine: an address needs a host of 1 to %d bytes",
+                                   GB_HOST_SIZE_MAX);
+        }
+    }
+    if (o->participant_count_max > GB_PARTICIPANTS_MAX || o->link_count_max > GB_LINKS_MAX) {
+        return gb_err_info_set(info, GB_EINVAL, 0,
+                               "open engine: at most %d participants and %d links",
+                               GB_PARTICIPANTS_MAX, GB_LINKS_MAX);
+    }
+    return GB_OK;
+}
+
+static gb_err engine_open_map(gb_engine *e, const gb_engine_options *o)
+{
+    gb_map_options map_options = {
+        .allocator = e->allocator,
+        .participant_count_max =
+            o->participant_count_max == 0 ? GB_PARTICIPANTS_MAX : o->participant_count_max,
+        .key_count_max = e->settings.key_count_max,
+        .value_size_max = e->settings.value_size_max,
+        .key_size_max = GB_KEY_SIZE_MAX,
+        .tombstone_grace_us = e->settings.tombstone_grace_us,
+        .hash_seed = gb_rng_u64(&e->rng),
+        .reclaim = o->reclaim,
+        .reclaim_user = o->reclaim_user,
+        .on_change = peer_on_change,
+        .on_change_user = e,
+    };
+    gb_err err = gb_map_open(&map_options, &e->map);
+    if (err != GB_OK) {
+        return err;
+    }
+    err = gb_map_add(e->map, o->name, o->generation, &e->self);
+    if (err != GB_OK) {
+        return err;
+    }
+    gb_map_set_self(e->map, e->self);
+    gb_peer *peer = peer_learn(e, o->name, o->generation, true);
+    if (peer == NULL) {
+        return GB_ENOMEM;
+    }
+    peer->instance = o->instance;
+    return engine_publish_self(e);
+}
+
+gb_err gb_engine_open(const gb_engine_options *options, gb_time_us now, gb_engine **out,
+                      gb_err_info *info)
+{
+    gb_err err = options_check(options, info);
+    if (err != GB_OK) {
+        return err;
+    }
+    const gb_allocator *allocator =
+        options->allocator != NULL ? options->allocator : gb_allocator_default();
+    gb_engine *e = gb_alloc_zeroed(allocator, sizeof *e);
+    if (e == NULL) {
+        return gb_err_info_set(info, GB_ENOMEM, 0, "open engine: out of memory");
+    }
+    e->allocator = allocator;
+    e->now = now;
+    gb_rng_init(&e->rng, options->seed);
+    gb_list_init(&e->links);
+    gb_list_init(&e->probes);
+    e->instance = options->instance;
+    e->has_detector = options->has_detector;
+    e->link_count_max = options->link_count_max == 0 ? GB_LINKS_MAX : options->link_count_max;
+    e->settings = options->settings;
+    settings_fill(&e->settings);
+    e->is_mesh = true;
+    e->leave_deadline = GB_NO_TIME;
+    e->round_at = now + e->settings.gossip_interval_us;
+    e->exchange_tokens = e->settings.exchanges_per_round;
+    e->random_at = now + ENGINE_RANDOM_INTERVAL / 2 + gb_rng_below(&e->rng, ENGINE_RANDOM_INTERVAL);
+    e->revive_at = now + ENGINE_REVIVE_INTERVAL;
+    e->tick_at = now + e->settings.detector_tick_us;
+    e->stall_at = GB_NO_TIME;
+    e->expire_at = now;
+    e->purge_at = now;
+    e->departed_check_at = GB_NO_TIME;
+
+    err = GB_ENOMEM;
+    e->cluster = gb_alloc_copy(allocator, options->cluster.base, options->cluster.len);
+    e->cluster_size = options->cluster.len;
+    e->address_count = (uint8_t)options->address_count;
+    e->addresses = engine_copy_addresses(e, options->addresses, e->address_count);
+    if (e->cluster != NULL && e->addresses != NULL) {
+        err = engine_open_map(e, options);
+    }
+    if (err == GB_OK) {
+        err = gb_engine_set_seeds(e, now, options->seeds, options->seed_count);
+    }
+    if (err != GB_OK) {
+        gb_engine_close(e);
+        return gb_err_info_set(info, err, 0, "open engine: %s", gb_strerror(err));
+    }
+    *out = e;
+    return GB_OK;
+}
+
+void gb_engine_close(gb_engine *e)
+{
+    if (e == NULL) {
+        return;
+    }
+    ENGINE_EACH_LINK(e, link)
+    {
+        link_free(e, link);
+    }
+    probe_deinit(e);
+    join_deinit(e);
+    effects_deinit(e);
+    for (uint32_t slot = 0; slot < e->peer_count; slot++) {
+        if (e->peers[slot] != NULL) {
+            peer_free(e, e->peers[slot]);
+        }
+    }
+    gb_map_close(e->map);
+    gb_free(e->allocator, e->peers);
+    gb_free(e->allocator, e->stamps);
+    gb_free(e->allocator, e->scratch);
+    gb_free(e->allocator, e->grafts);
+    gb_free(e->allocator, e->addresses);
+    gb_free(e->allocator, e->cluster);
+    gb_free(e->allocator, e);
+}
+
+/* ---- Events in ----------------------------------------------------------------------------------
+ */
+
+gb_err gb_engine_accepted(gb_engine *e, gb_time_us now, uint8_t role, gb_slice host, uint16_t port,
+                          uint64_t *out)
+{
+    engine_at(e, now);
+    if (e->is_stopped) {
+        return GB_ECLOSED;
+    }
+    gb_link *link;
+    gb_err err = link_open(e, role, PURPOSE_ACCEPTED, &link);
+    if (err != GB_OK) {
+        return err;
+    }
+    link->remote_host = gb_alloc_copy(e->allocator, host.base, host.len);
+    link->remote_port = port;
+    if (link->remote_host == NULL) {
+        link_free(e, link);
+        return GB_ENOMEM;
+    }
+    link->state = LINK_HELLO_WAIT;
+    *out = link->id;
+    return GB_OK;
+}
+
+void gb_engine_connected(gb_engine *e, gb_time_us now, uint64_t id)
+{
+    engine_at(e, now);
+    gb_link *link = link_find(e, id);
+    if (link == NULL || link->state != LINK_DIALLING) {
+        return;
+    }
+    e->dial_count--;
+    link->state = LINK_HELLO_SENT;
+    link->opened_at = e->now;
+    link->heard_at = e->now;
+    handshake_begin(e, link);
+    engine_settle(e);
+}
+
+void gb_engine_received(gb_engine *e, gb_time_us now, uint64_t id, gb_slice bytes)
+{
+    engine_at(e, now);
+    gb_link *link = link_find(e, id);
+    if (link == NULL || link->state == LINK_CLOSING || link->is_doomed) {
+        return;
+    }
+    e->stats.bytes_received += bytes.len;
+    link->heard_at = e->now;
+    receive_bytes(e, link, bytes);
+    engine_settle(e);
+}
+
+void gb_engine_sent(gb_engine *e, gb_time_us now, uint64_t id, size_t byte_count)
+{
+    engine_at(e, now);
+    gb_link *link = link_find(e, id);
+    if (link == NULL) {
+        return;
+    }
+    GB_ASSERT(byte_count <= link->queued);
+    link->queued -= byte_count;
+}
+
+void gb_engine_closed(gb_engine *e, gb_time_us now, uint64_t id, uint8_t cause, gb_slice text)
+{
+    engine_at(e, now);
+    gb_link *link = link_find(e, id);
+    if (link == NULL) {
+        return;
+    }
+    if (link->state != LINK_CLOSING) {
+        if (link->purpose == PURPOSE_SEED && link->state != LINK_OPEN) {
+            gb_err code = cause == GB_CLOSE_REFUSED       ? GB_ECONNREFUSED
+                          : cause == GB_CLOSE_TIMED_OUT   ? GB_ETIMEDOUT
+                          : cause == GB_CLOSE_UNREACHABLE ? GB_EUNREACHABLE
+                          : cause == GB_CLOSE_RESET       ? GB_ECONNRESET
+                                                          : GB_EOF;
+            join_seed_closed(e, link, code, text);
+        }
+        link->is_gone = true;
+        link_close(e, link, cause);
+    }
+    engine_settle(e);
+}
+
+static gb_time_us earlier(gb_time_us a, gb_time_us b)
+{
+    return a < b ? a : b;
+}
+
+static void tick_map(gb_engine *e)
+{
+    if (e->now >= e->expire_at) {
+        uint8_t lane_mask = 0;
+        know_before_change(e, e->self);
+        gb_time_us next = gb_map_expire(e->map, e->now, 1000, &lane_mask);
+        e->expire_at =
+            next == GB_NO_TIME ? GB_NO_TIME : (next > e->now ? next : e->now + ENGINE_MS);
+        for (uint8_t lane = 0; lane < GB_LANE_COUNT; lane++) {
+            if ((lane_mask & GB_LANE_BIT(lane)) != 0) {
+                push_changed(e, e->self, (gb_lane)lane, NULL);
+            }
+        }
+    }
+    if (e->now >= e->purge_at) {
+        gb_time_us next = gb_map_purge(e->map, e->now, 10000);
+        /* New tombstones are at least the grace away; a look each second also sees a shorter one.
+         */
+        e->purge_at = next == GB_NO_TIME || next > e->now ? e->now + ENGINE_S : e->now + ENGINE_MS;
+    }
+    if (e->now >= e->departed_check_at) {
+        gb_map_expire_graves(e->map, e->now);
+        e->departed_check_at = peer_forget_departed(e);
+    }
+}
+
+void gb_engine_tick(gb_engine *e, gb_time_us now)
+{
+    engine_at(e, now);
+    if (e->is_stopped) {
+        return;
+    }
+    if (e->has_detector && e->now >= e->tick_at) {
+        gb_event event = event_make(e, GB_EVENT_TICK);
+        effect_notify(e, &event);
+        e->tick_at = e->now + e->settings.detector_tick_us;
+    }
+    tick_map(e);
+    (void)push_due(e);
+    (void)pull_due(e);
+    (void)probe_due(e);
+    (void)gossip_due(e);
+    (void)join_due(e);
+    (void)ring_due(e);
+    join_leave_check(e);
+    engine_settle(e);
+}
+
+gb_time_us gb_engine_deadline(const gb_engine *e)
+{
+    if (e->is_stopped) {
+        return GB_NO_TIME;
+    }
+    gb_time_us at = e->has_detector ? e->tick_at : GB_NO_TIME;
+    at = earlier(at, e->expire_at);
+    at = earlier(at, e->purge_at);
+    at = earlier(at, e->departed_check_at);
+    at = earlier(at, e->leave_deadline);
+    at = earlier(at, e->next_due);
+    return at;
+}
+
+/* ---- Flush --------------------------------------------------------------------------------------
+ */
+
+void gb_engine_flush(gb_engine *e, gb_time_us now)
+{
+    engine_at(e, now);
+    if (!e->is_stopped) {
+        if (e->is_ring_dirty) {
+            ring_update(e);
+        }
+        join_check(e);
+        gb_time_us at = push_due(e);
+        at = earlier(at, pull_due(e));
+        at = earlier(at, probe_due(e));
+        at = earlier(at, gossip_due(e));
+        at = earlier(at, join_due(e));
+        at = earlier(at, ring_due(e));
+        e->next_due = at;
+        engine_settle(e);
+    }
+    ENGINE_EACH_LINK(e, link)
+    {
+        if (link_is_member(link)) {
+            feed_link(e, link);
+        }
+        if (link->out.len > 0 && link->state != LINK_CLOSING) {
+            effect_send(e, link);
+        }
+        if (link->is_doomed && link->state != LINK_CLOSING) {
+            link_close(e, link, link->doom_cause);
+        }
+        if (link->state == LINK_CLOSING) {
+            link_free(e, link);
+        }
+    }
+    if (e->events_lost > 0) {
+        gb_event event = event_make(e, GB_EVENT_LAGGED);
+        event.count = e->events_lost;
+        e->events_lost = 0;
+        effect_notify(e, &event);
+    }
+}
+
+/* ---- Commands -----------------------------------------------------------------------------------
+ */
+
+void gb_engine_join(gb_engine *e, gb_time_us now)
+{
+    engine_at(e, now);
+    if (!e->is_stopped && !e->is_leaving) {
+        e->is_joining = true;
+        e->dial_check_at = e->now;
+    }
+}
+
+gb_err gb_engine_set(gb_engine *e, gb_time_us now, gb_lane lane, gb_slice group, gb_slice key,
+                     uint8_t type, gb_slice value, uint32_t ttl_ms)
+{
+    engine_at(e, now);
+    if (e->is_stopped || e->is_leaving) {
+        return GB_ECLOSED;
+    }
+    if (lane == GB_LANE_MEMBERSHIP || lane >= GB_LANE_COUNT) {
+        return GB_EINVAL;
+    }
+    know_before_change(e, e->self);
+    gb_err err = gb_map_set(e->map, e->self, lane, group, key, type, value, ttl_ms, e->now);
+    if (err == GB_OK) {
+        push_changed(e, e->self, lane, NULL);
+        if (ttl_ms != 0) {
+            e->expire_at = earlier(e->expire_at, e->now + (uint64_t)ttl_ms * ENGINE_MS);
+        }
+    }
+    return err;
+}
+
+gb_err gb_engine_delete(gb_engine *e, gb_time_us now, gb_lane lane, gb_slice group, gb_slice key)
+{
+    engine_at(e, now);
+    if (e->is_stopped || e->is_leaving) {
+        return GB_ECLOSED;
+    }
+    if (lane == GB_LANE_MEMBERSHIP || lane >= GB_LANE_COUNT) {
+        return GB_EINVAL;
+    }
+    know_before_change(e, e->self);
+    gb_err err = gb_map_delete(e->map, e->self, lane, group, key, e->now);
+    if (err == GB_OK) {
+        push_changed(e, e->self, lane, NULL);
+    }
+    return err;
+}
+
+void gb_engine_configure(gb_engine *e, gb_time_us now, const gb_engine_settings *settings)
+{
+    engine_at(e, now);
+    e->settings = *settings;
+    settings_fill(&e->settings);
+    gb_map_set_limits(e->map, e->settings.key_count_max, e->settings.value_size_max,
+                      e->settings.tombstone_grace_us);
+    e->round_at = earlier(e->round_at, e->now + e->settings.gossip_interval_us);
+    e->tick_at = earlier(e->tick_at, e->now + e->settings.detector_tick_us);
+    e->departed_check_at = e->now;
+    ENGINE_EACH_LINK(e, link)
+    {
+        if (link->heartbeat_at != GB_NO_TIME) {
+            link->heartbeat_at =
+                earlier(link->heartbeat_at, e->now + e->settings.heartbeat_interval_us);
+        }
+    }
+    e->is_ring_dirty = true;
+}
+
+void gb_engine_leave(gb_engine *e, gb_time_us now)
+{
+    engine_at(e, now);
+    if (e->is_stopped || e->is_leaving) {
+        return;
+    }
+    e->is_leaving = true;
+    e->is_joining = false;
+    e->leave_deadline = e->now + ENGINE_LEAVE_BOUND;
+    gb_peer *peer = peer_at(e, e->self->slot);
+    GB_ASSERT(peer != NULL);
+    peer->status = GB_STATUS_LEFT;
+    (void)engine_publish_self(e);
+    ENGINE_EACH_LINK(e, link)
+    {
+        if (!link_is_member(link)) {
+            continue;
+        }
+        /* Told in full on every link, whatever is believed of its peer: there is no later. The PING
+         * follows on the same stream: its PONG acknowledges both. */
+        gb_know *know = know_at(e, link, e->self->slot);
+        if (know == NULL) {
+            continue;
+        }
+        know->is_lazy = false;
+        if ((know->known & GB_LANE_BIT(GB_LANE_MEMBERSHIP)) == 0) {
+            know->known |= GB_LANE_BIT(GB_LANE_MEMBERSHIP);
+            know->version[GB_LANE_MEMBERSHIP] = 0;
+        }
+        (void)feed_enqueue(e, link, e->self, GB_LANE_MEMBERSHIP, false, 0);
+        feed_link(e, link);
+        link->leave_ping = engine_request_no(e);
+        (void)link_encoded(e, link, gb_empty_encode(&link->out, GB_FRAME_PING, link->leave_ping));
+    }
+}
+
+gb_err gb_engine_client_send(gb_engine *e, gb_time_us now, uint64_t id, uint8_t frame_type,
+                             uint32_t request_id, gb_slice payload)
+{
+    engine_at(e, now);
+    gb_link *link = link_find(e, id);
+    if (link == NULL || link->state != LINK_OPEN || link->role != GB_ROLE_CLIENT ||
+        link->is_doomed) {
+        return GB_ECLOSED;
+    }
+    if (link->queued + link->out.len > e->settings.link_queue_max) {
+        return GB_EFULL;
+    }
+    gb_err err = gb_client_frame_encode(&link->out, frame_type, request_id, payload);
+    if (err == GB_OK) {
+        e->stats.frames_sent++;
+    }
+    return err;
+}
+
+/* ---- Looking ------------------------------------------------------------------------------------
+ */
+
+struct gb_map *gb_engine_map(const gb_engine *e)
+{
+    return e->map;
+}
+
+void gb_engine_read_stats(const gb_engine *e, gb_engine_stats *out)
+{
+    *out = e->stats;
+    out->links_all = e->link_count;
+    out->clients = e->client_count;
+    out->map_hash = gb_map_hash(e->map);
+    GB_LIST_EACH(node, &e->links)
+    {
+        const gb_link *link = link_of(node);
+        out->queued_bytes += link->queued;
+        out->links_open += link_is_member(link) ? 1 : 0;
+    }
+    for (uint32_t slot = 0; slot < e->peer_count; slot++) {
+        const gb_peer *peer = e->peers[slot];
+        const gb_participant *p = gb_map_at(e->map, slot);
+        if (peer == NULL || p == NULL) {
+            continue;
+        }
+        out->map_bytes += p->byte_count;
+        out->map_keys += p->key_count;
+        if (!peer->is_announced) {
+            continue;
+        }
+        out->members_alive += peer->status == GB_STATUS_ALIVE;
+        out->members_suspect += peer->status == GB_STATUS_SUSPECT;
+        out->members_dead += peer->status == GB_STATUS_DEAD;
+        out->members_left += peer->status == GB_STATUS_LEFT;
+    }
+}
+
+bool gb_engine_member_at(const gb_engine *e, uint32_t position, gb_member *out)
+{
+    for (uint32_t slot = 0; slot < e->peer_count; slot++) {
+        const gb_peer *peer = e->peers[slot];
+        if (peer == NULL || !peer->is_announced) {
+            continue;
+        }
+        if (position == 0) {
+            peer_fill_member(e, peer, out);
+            return true;
+        }
+        position--;
+    }
+    return false;
+}
+
+bool gb_engine_member(const gb_engine *e, gb_slice name, gb_member *out)
+{
+    const gb_participant *p = gb_map_find(e->map, name);
+    const gb_peer *peer = p == NULL ? NULL : peer_at(e, p->slot);
+    if (peer == NULL || !peer->is_announced) {
+        return false;
+    }
+    peer_fill_member(e, peer, out);
+    return true;
+}
+
+void gb_engine_check(const gb_engine *e)
+{
+    gb_map_check(e->map);
+    uint32_t links = 0;
+    uint32_t clients = 0;
+    uint32_t dials = 0;
+    GB_LIST_EACH(node, &e->links)
+    {
+        const gb_link *link = link_of(node);
+        links++;
+        clients += link->role == GB_ROLE_CLIENT && link->is_counted ? 1 : 0;
+        dials += link->state == LINK_DIALLING ? 1 : 0;
+        GB_ASSERT(link->id <= e->link_no);
+        if (link->peer != NULL) {
+            GB_ASSERT(link->state == LINK_OPEN);
+            GB_ASSERT(peer_at(e, link->peer->slot) == link->peer);
+        }
+    }
+    GB_ASSERT(links == e->link_count && links <= e->link_count_max);
+    GB_ASSERT(clients == e->client_count);
+    GB_ASSERT(dials == e->dial_count);
+    for (uint32_t slot = 0; slot < e->peer_count; slot++) {
+        const gb_peer *peer = e->peers[slot];
+        const gb_participant *p = gb_map_at(e->map, slot);
+        GB_ASSERT((peer == NULL) == (p == NULL));
+        if (peer == NULL) {
+            continue;
+        }
+        GB_ASSERT(peer->slot == slot && peer->generation == p->generation);
+        GB_ASSERT(peer->link == NULL || peer->link->peer == peer);
+        GB_ASSERT(peer->verdict_count <= peer->accuser_count);
+    }
+}

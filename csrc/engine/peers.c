@@ -1,0 +1,503 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* peers.c: members beside their deltas: records, status, accusations, life and departure. */
+#include "engine/internal.h"
+
+#include <string.h>
+
+gb_slice peer_name(const gb_engine *e, const gb_peer *peer)
+{
+    const gb_participant *p = gb_map_at(e->map, peer->slot);
+    GB_ASSERT(p != NULL);
+    return gb_participant_name(p);
+}
+
+bool peer_is_self(const gb_engine *e, const gb_peer *peer)
+{
+    return e->self != NULL && peer->slot == e->self->slot;
+}
+
+bool peer_is_live(const gb_peer *peer)
+{
+    return peer->status == GB_STATUS_ALIVE || peer->status == GB_STATUS_SUSPECT;
+}
+
+void peer_free(gb_engine *e, gb_peer *peer)
+{
+    gb_free(e->allocator, peer->addresses);
+    gb_free(e->allocator, peer);
+}
+
+/* ---- Telling the host
+ * ---------------------------------------------------------------------------- */
+
+void peer_fill_member(const gb_engine *e, const gb_peer *peer, gb_member *out)
+{
+    memset(out, 0, sizeof *out);
+    out->name = peer_name(e, peer);
+    out->generation = peer->generation;
+    out->incarnation = peer->incarnation;
+    out->status = peer->status;
+    out->accusers = peer->accuser_count;
+    bool is_self = peer_is_self(e, peer);
+    bool has_detector =
+        is_self ? e->has_detector : (peer->record_flags & GB_NODE_RECORD_HAS_DETECTOR) != 0;
+    out->flags = (has_detector ? GB_MEMBER_HAS_DETECTOR : 0) |
+                 (peer->is_diallable ? GB_MEMBER_IS_DIALLABLE : 0) |
+                 (is_self ? GB_MEMBER_IS_SELF : 0) | (peer->link != NULL ? GB_MEMBER_IS_LINKED : 0);
+    const gb_address *addresses = is_self ? e->addresses : peer->addresses;
+    uint8_t count = is_self ? e->address_count : peer->address_count;
+    if (count > 0) {
+        out->host = addresses[0].host;
+        out->port = addresses[0].port;
+    }
+}
+
+void peer_notify(gb_engine *e, gb_peer *peer, uint8_t change)
+{
+    gb_member member;
+    peer_fill_member(e, peer, &member);
+    gb_event event = event_make(e, GB_EVENT_MEMBER);
+    event.name = member.name;
+    event.generation = member.generation;
+    event.incarnation = member.incarnation;
+    event.status = member.status;
+    event.flags = member.flags;
+    event.change = change;
+    event.host = member.host;
+    event.port = member.port;
+    effect_notify(e, &event);
+}
+
+void peer_set_status(gb_engine *e, gb_peer *peer, uint8_t status)
+{
+    if (peer->status == status) {
+        return;
+    }
+    bool was_live = peer_is_live(peer);
+    peer->status = status;
+    bool is_live = peer_is_live(peer);
+    gb_participant *p = peer_participant(e, peer);
+    GB_ASSERT(p != NULL);
+    if (was_live != is_live) {
+        peer->departed_at = is_live ? GB_NO_TIME : e->now;
+        gb_map_set_departed(e->map, p, !is_live);
+        if (!is_live) {
+            gb_time_us at = e->now + e->settings.departed_retention_us;
+            e->departed_check_at = at < e->departed_check_at ? at : e->departed_check_at;
+        }
+        e->is_ring_dirty = true;
+    }
+    if (peer->is_announced) {
+        peer_notify(e, peer, GB_CHANGE_STATUS);
+    }
+}
+
+/* Without a detector of its own a node takes the word of those who have one. */
+static void adopt_verdicts(gb_engine *e, gb_peer *peer)
+{
+    if (e->has_detector || peer->status == GB_STATUS_LEFT || peer_is_self(e, peer)) {
+        return;
+    }
+    uint8_t status = peer->verdict_count > 0   ? GB_STATUS_DEAD
+                     : peer->accuser_count > 0 ? GB_STATUS_SUSPECT
+                                               : GB_STATUS_ALIVE;
+    peer_set_status(e, peer, status);
+}
+
+/* ---- Learning of lives
+ * --------------------------------------------------------------------------- */
+
+static void peer_begin_life(gb_engine *e, gb_peer *peer, uint64_t generation)
+{
+    peer->generation = generation;
+    peer->instance = 0;
+    peer->incarnation = 0;
+    peer->record_flags = 0;
+    peer->has_record = false;
+    peer->is_diallable = false;
+    peer->is_link_lost = false;
+    peer->status = GB_STATUS_ALIVE;
+    peer->departed_at = GB_NO_TIME;
+    peer->known_since = e->now;
+    peer->dial_at = e->now;
+    peer->dial_failures = 0;
+    peer->parent_link = 0;
+    peer->accuser_count = 0;
+    peer->verdict_count = 0;
+    memset(peer->pull, 0, sizeof peer->pull);
+    e->is_ring_dirty = true;
+}
+
+static gb_peer *peer_add(gb_engine *e, gb_participant *p)
+{
+    if (engine_reserve_slots(e, p->slot + 1) != GB_OK) {
+        return NULL;
+    }
+    gb_peer *peer = gb_alloc_zeroed(e->allocator, sizeof *peer);
+    if (peer == NULL) {
+        return NULL;
+    }
+    peer->slot = p->slot;
+    for (uint32_t ring = 0; ring < GB_RING_COUNT; ring++) {
+        peer->ring_place[ring] = gb_ring_place(gb_participant_name(p), ring);
+    }
+    e->peers[p->slot] = peer;
+    know_forget_slot(e, p->slot);
+    peer_begin_life(e, peer, p->generation);
+    return peer;
+}
+
+static gb_peer *peer_add_unknown(gb_engine *e, gb_slice name, uint64_t generation)
+{
+    gb_participant *p;
+    gb_err err = gb_map_add(e->map, name, generation, &p);
+    if (err == GB_EPARTICIPANTS && e->now >= e->limit_told_at) {
+        e->limit_told_at = e->now + 60 * ENGINE_S;
+        gb_event event = event_make(e, GB_EVENT_LIMIT);
+        event.code = err;
+        event.name = name;
+        event.text = gb_slice_from_str("no room for another participant in the cluster map");
+        effect_notify(e, &event);
+    }
+    if (err != GB_OK) {
+        return NULL;
+    }
+    gb_peer *peer = peer_add(e, p);
+    if (peer == NULL) {
+        gb_map_remove(e->map, p);
+    }
+    return peer;
+}
+
+/* Names that records point at before their life is known here (accusations) are looked up later:
+ * see recount_accusations. */
+static void recount_accusations(gb_engine *e, gb_peer *peer);
+
+gb_err peer_renew(gb_engine *e, gb_peer *peer, uint64_t generation)
+{
+    gb_participant *p = peer_participant(e, peer);
+    GB_ASSERT(p != NULL && generation > p->generation);
+    gb_err err = gb_map_renew(e->map, &p, generation);
+    if (err != GB_OK) {
+        return err;
+    }
+    gb_link *old = peer->link;
+    if (old != NULL) {
+        ENGINE_EACH_LINK(e, link)
+        {
+            if (link->peer == peer) {
+                link_bye(e, link, GB_CLOSE_REPLACED, GB_EREPLACED,
+                         "a later life of this name is known");
+            }
+        }
+    }
+    if (peer->dialling != NULL) {
+        peer->dialling->expected_generation = generation;
+    }
+    know_forget_slot(e, peer->slot);
+    gb_map_set_departed(e->map, p, false);
+    peer_begin_life(e, peer, generation);
+    recount_accusations(e, peer);
+    if (peer->is_announced) {
+        peer_notify(e, peer, GB_CHANGE_RESTARTED);
+    }
+    return GB_OK;
+}
+
+gb_peer *peer_learn(gb_engine *e, gb_slice name, uint64_t generation, bool is_answering)
+{
+    gb_participant *p = gb_map_find(e->map, name);
+    if (p != NULL) {
+        gb_peer *peer = peer_at(e, p->slot);
+        if (peer == NULL) {
+            return peer_add(e, p); /* self, while the engine opens */
+        }
+        if (generation == p->generation) {
+            return peer;
+        }
+        if (generation < p->generation || peer_is_self(e, peer) ||
+            peer_renew(e, peer, generation) != GB_OK) {
+            return NULL;
+        }
+        return peer;
+    }
+    uint64_t grave_generation;
+    uint64_t grave_incarnation;
+    bool is_buried = gb_map_grave(e->map, name, &grave_generation, &grave_incarnation);
+    if (is_buried && !is_answering && generation <= grave_generation) {
+        return NULL;
+    }
+    gb_peer *peer = peer_add_unknown(e, name, generation);
+    if (peer != NULL && is_buried) {
+        gb_map_open_grave(e->map, name);
+    }
+    if (peer != NULL) {
+        recount_accusations(e, peer);
+    }
+    return peer;
+}
+
+static void announce(gb_engine *e, gb_peer *peer, bool is_changed)
+{
+    if (peer->is_announced) {
+        if (is_changed) {
+            peer_notify(e, peer, GB_CHANGE_UPDATED);
+        }
+        return;
+    }
+    peer->is_announced = true;
+    peer_notify(e, peer, GB_CHANGE_JOINED);
+}
+
+void peer_hello(gb_engine *e, gb_peer *peer, const gb_hello *hello)
+{
+    if (hello->address_count > 0) {
+        gb_address *copy = engine_copy_addresses(e, hello->addresses, hello->address_count);
+        if (copy != NULL) {
+            gb_free(e->allocator, peer->addresses);
+            peer->addresses = copy;
+            peer->address_count = hello->address_count;
+        }
+    }
+    peer->instance = hello->instance;
+    if (!peer->has_record) {
+        peer->record_flags =
+            (hello->flags & GB_HELLO_HAS_DETECTOR) != 0 ? GB_NODE_RECORD_HAS_DETECTOR : 0;
+    }
+    /* Who was dead and speaks again is alive to a node without detector; a detector decides itself.
+     */
+    if (!e->has_detector && peer->status != GB_STATUS_LEFT) {
+        peer_set_status(e, peer, GB_STATUS_ALIVE);
+    }
+    announce(e, peer, false);
+}
+
+/* ---- Records of the membership lane
+ * --------------------------------------------------------------- */
+
+static void on_own_record(gb_engine *e, gb_peer *peer, const gb_record *after)
+{
+    if (!peer->is_announced) {
+        announce(e, peer, false);
+    }
+    (void)after;
+}
+
+static bool addresses_differ(const gb_peer *peer, const gb_node_record *record)
+{
+    if (peer->address_count != record->address_count) {
+        return true;
+    }
+    for (uint8_t i = 0; i < record->address_count; i++) {
+        if (peer->addresses[i].port != record->addresses[i].port ||
+            !gb_slice_equal(peer->addresses[i].host, record->addresses[i].host)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static void on_node_record(gb_engine *e, gb_peer *peer, const gb_record *after)
+{
+    gb_node_record record;
+    if (gb_node_record_decode(gb_record_value(after), &record) != GB_OK) {
+        e->stats.protocol_errors++;
+        return; /* its owner's mistake; what was known of it stays */
+    }
+    bool is_changed = peer->record_flags != record.flags ||
+                      peer->incarnation != record.incarnation || addresses_differ(peer, &record);
+    gb_address *copy = engine_copy_addresses(e, record.addresses, record.address_count);
+    if (copy != NULL) {
+        gb_free(e->allocator, peer->addresses);
+        peer->addresses = copy;
+        peer->address_count = record.address_count;
+    }
+    bool is_later = record.incarnation > peer->incarnation;
+    bool was_detector = (peer->record_flags & GB_NODE_RECORD_HAS_DETECTOR) != 0;
+    peer->has_record = true;
+    peer->instance = record.instance;
+    peer->record_flags = record.flags;
+    peer->incarnation = record.incarnation;
+    if (was_detector != ((record.flags & GB_NODE_RECORD_HAS_DETECTOR) != 0)) {
+        e->is_ring_dirty = true;
+    }
+    if ((record.flags & GB_NODE_RECORD_LEFT) != 0) {
+        announce(e, peer, false);
+        peer_set_status(e, peer, GB_STATUS_LEFT);
+        return;
+    }
+    if (is_later) {
+        recount_accusations(e, peer);
+    }
+    announce(e, peer, is_changed);
+}
+
+/* Is this accusation about the present life and incarnation of `peer`? */
+static bool accusation_stands(const gb_peer *peer, const gb_record *record,
+                              gb_accusation *accusation)
+{
+    return record != NULL && !gb_record_is_tombstone(record) &&
+           gb_accusation_decode(gb_record_value(record), accusation) == GB_OK &&
+           accusation->reason != GB_ACCUSE_RETRACTED &&
+           accusation->generation == peer->generation &&
+           accusation->incarnation >= peer->incarnation;
+}
+
+/* Walks all participants: only when a life or incarnation of `peer` changes, and when it is
+ * accused. */
+static void recount_accusations(gb_engine *e, gb_peer *peer)
+{
+    gb_slice name = peer_name(e, peer);
+    gb_slice group = gb_slice_from_str("accuse");
+    peer->accuser_count = 0;
+    peer->verdict_count = 0;
+    for (uint32_t slot = 0; slot < gb_map_slot_end(e->map); slot++) {
+        const gb_participant *p = gb_map_at(e->map, slot);
+        const gb_peer *accuser = peer_at(e, slot);
+        if (p == NULL || accuser == NULL || !peer_is_live(accuser)) {
+            continue;
+        }
+        gb_accusation accusation;
+        if (accusation_stands(peer, gb_map_get(p, GB_LANE_MEMBERSHIP, group, name), &accusation)) {
+            peer->accuser_count++;
+            peer->verdict_count += (accusation.flags & GB_ACCUSE_VERDICT) != 0;
+        }
+    }
+    adopt_verdicts(e, peer);
+}
+
+static void notify_accusation(gb_engine *e, const gb_participant *accuser, gb_slice target,
+                              const gb_accusation *accusation)
+{
+    bool is_retraction = accusation == NULL || accusation->reason == GB_ACCUSE_RETRACTED;
+    gb_event event = event_make(e, is_retraction ? GB_EVENT_RETRACTION : GB_EVENT_ACCUSATION);
+    event.name = target;
+    event.accuser = gb_participant_name(accuser);
+    event.accuser_generation = accuser->generation;
+    if (accusation != NULL) {
+        event.generation = accusation->generation;
+        event.incarnation = accusation->incarnation;
+        event.reason = accusation->reason;
+        event.flags = accusation->flags;
+    }
+    effect_notify(e, &event);
+}
+
+static void on_accusation(gb_engine *e, const gb_participant *accuser, const gb_record *before,
+                          const gb_record *after)
+{
+    const gb_record *named = after != NULL ? after : before;
+    gb_slice target_name = gb_record_key(named);
+    gb_accusation accusation;
+    bool is_valid =
+        after != NULL && gb_accusation_decode(gb_record_value(after), &accusation) == GB_OK;
+    if (after != NULL && !is_valid) {
+        e->stats.protocol_errors++;
+        return;
+    }
+    if (e->has_detector) {
+        notify_accusation(e, accuser, target_name, is_valid ? &accusation : NULL);
+    }
+    gb_participant *target = gb_map_find(e->map, target_name);
+    gb_peer *peer = target == NULL ? NULL : peer_at(e, target->slot);
+    if (peer == NULL) {
+        return;
+    }
+    if (peer_is_self(e, peer)) {
+        bool stands = is_valid && accusation.reason != GB_ACCUSE_RETRACTED &&
+                      accusation.generation == e->self->generation &&
+                      accusation.incarnation >= e->incarnation && !accuser->is_self;
+        if (stands && accusation.incarnation < UINT64_MAX / 2) {
+            e->refute_incarnation = accusation.incarnation + 1;
+            gb_event event = event_make(e, GB_EVENT_SELF_ACCUSED);
+            event.accuser = gb_participant_name(accuser);
+            event.incarnation = e->refute_incarnation;
+            effect_notify(e, &event);
+        }
+        return;
+    }
+    recount_accusations(e, peer);
+}
+
+void peer_on_change(void *user, const gb_participant *participant, gb_lane lane,
+                    const gb_record *before, const gb_record *after)
+{
+    gb_engine *e = user;
+    gb_peer *peer = peer_at(e, participant->slot);
+    if (lane != GB_LANE_MEMBERSHIP) {
+        gb_event event = event_make(e, GB_EVENT_DELTA);
+        event.name = gb_participant_name(participant);
+        event.generation = participant->generation;
+        event.lane = (uint8_t)lane;
+        /* The queue takes references of its own; the records themselves are never written. */
+        event.record = (gb_record *)(uintptr_t)after;
+        event.before = (gb_record *)(uintptr_t)before;
+        effect_notify(e, &event);
+        return;
+    }
+    if (peer == NULL) {
+        return;
+    }
+    const gb_record *named = after != NULL ? after : before;
+    gb_slice group = gb_record_group(named);
+    if (gb_slice_equal(group, gb_slice_from_str("node"))) {
+        if (after == NULL || !gb_slice_equal(gb_record_key(after), gb_slice_from_str("self"))) {
+            return;
+        }
+        if (participant->is_self || peer_is_self(e, peer)) {
+            on_own_record(e, peer, after);
+        } else {
+            on_node_record(e, peer, after);
+        }
+    } else if (gb_slice_equal(group, gb_slice_from_str("accuse"))) {
+        on_accusation(e, participant, before, after);
+    }
+}
+
+/* ---- Departure
+ * ------------------------------------------------------------------------------------ */
+
+static void forget(gb_engine *e, gb_peer *peer)
+{
+    gb_participant *p = peer_participant(e, peer);
+    GB_ASSERT(p != NULL);
+    if (gb_map_bury(e->map, gb_participant_name(p), peer->generation, peer->incarnation,
+                    e->now + 2 * e->settings.departed_retention_us) != GB_OK) {
+        return; /* no memory: tried again at the next look */
+    }
+    if (peer->is_announced) {
+        peer_notify(e, peer, GB_CHANGE_FORGOTTEN);
+    }
+    ENGINE_EACH_LINK(e, link)
+    {
+        if (link->peer == peer) {
+            link_close(e, link, GB_CLOSE_BY_US);
+        }
+    }
+    if (peer->dialling != NULL) {
+        link_close(e, peer->dialling, GB_CLOSE_BY_US);
+    }
+    know_forget_slot(e, peer->slot);
+    e->peers[peer->slot] = NULL;
+    gb_map_remove(e->map, p);
+    peer_free(e, peer);
+    e->is_ring_dirty = true;
+}
+
+gb_time_us peer_forget_departed(gb_engine *e)
+{
+    gb_time_us next = GB_NO_TIME;
+    for (uint32_t slot = 0; slot < e->peer_count; slot++) {
+        gb_peer *peer = e->peers[slot];
+        if (peer == NULL || peer->departed_at == GB_NO_TIME || peer_is_self(e, peer)) {
+            continue;
+        }
+        gb_time_us at = peer->departed_at + e->settings.departed_retention_us;
+        if (at <= e->now) {
+            forget(e, peer);
+        } else if (at < next) {
+            next = at;
+        }
+    }
+    return next;
+}

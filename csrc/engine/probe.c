@@ -1,0 +1,354 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* probe.c: is (name, generation) there? Success is its own WELCOME or PONG, never a mere connect: a
+ * stopped process still accepts, and a dial can meet another process. */
+#include "engine/internal.h"
+
+#include <string.h>
+
+static gb_probe_op *op_of(gb_list_node *node)
+{
+    return GB_CONTAINER_OF(node, gb_probe_op, node);
+}
+
+static gb_slice op_name(const gb_probe_op *op)
+{
+    return gb_slice_make(op->name, op->name_size);
+}
+
+static gb_probe_op *op_find(gb_engine *e, uint64_t no)
+{
+    GB_LIST_EACH(node, &e->probes)
+    {
+        if (op_of(node)->no == no) {
+            return op_of(node);
+        }
+    }
+    return NULL;
+}
+
+static gb_probe_op *op_open(gb_engine *e, gb_probe_kind kind, gb_slice name, uint64_t generation)
+{
+    if (e->probe_count >= ENGINE_PROBES_MAX || name.len > GB_NAME_SIZE_MAX) {
+        return NULL;
+    }
+    gb_probe_op *op = gb_alloc_zeroed(e->allocator, sizeof *op);
+    if (op == NULL) {
+        return NULL;
+    }
+    e->probe_no++;
+    op->no = e->probe_no;
+    op->kind = kind;
+    op->generation = generation;
+    op->is_refused_only = true;
+    op->name_size = (uint8_t)name.len;
+    memcpy(op->name, name.base, name.len);
+    gb_list_push_back(&e->probes, &op->node);
+    e->probe_count++;
+    e->stats.probes++;
+    return op;
+}
+
+static void op_close(gb_engine *e, gb_probe_op *op)
+{
+    GB_LIST_EACH(node, &e->links)
+    {
+        gb_link *link = link_of(node);
+        if (link->purpose == PURPOSE_PROBE && link->probe_no == op->no) {
+            link->purpose = PURPOSE_ACCEPTED; /* its end is nobody's news */
+            link->is_doomed = link->state != LINK_CLOSING;
+            link->doom_cause = GB_CLOSE_BY_US;
+        }
+    }
+    gb_list_remove(&op->node);
+    e->probe_count--;
+    gb_free(e->allocator, op);
+}
+
+void probe_deinit(gb_engine *e)
+{
+    GB_LIST_EACH_SAFE(node, next, &e->probes)
+    {
+        gb_list_remove(node);
+        gb_free(e->allocator, op_of(node));
+    }
+    e->probe_count = 0;
+}
+
+/* ---- Results
+ * ----------------------------------------------------------------------------------------- */
+
+static void tell_detector(gb_engine *e, const gb_probe_op *op, uint8_t outcome, uint64_t newer)
+{
+    if (!e->has_detector) {
+        return;
+    }
+    gb_event event = event_make(e, GB_EVENT_PROBE_RESULT);
+    event.name = op_name(op);
+    event.generation = op->generation;
+    event.outcome = outcome;
+    event.newer_generation = newer;
+    gb_link *helper = op->kind == PROBE_REMOTE ? link_find(e, op->link) : NULL;
+    if (helper != NULL && helper->peer != NULL) {
+        event.accuser = peer_name(e, helper->peer);
+    }
+    effect_notify(e, &event);
+}
+
+static void tell_asker(gb_engine *e, gb_link *link, uint32_t request_id, uint8_t outcome,
+                       uint64_t newer)
+{
+    gb_probe_result result = {.outcome = outcome, .generation = newer};
+    (void)link_encoded(e, link, gb_probe_result_encode(&link->out, request_id, &result));
+}
+
+static void self_result(gb_engine *e, uint64_t generation, uint8_t outcome)
+{
+    if (outcome == GB_PROBE_ANSWERED || outcome == GB_PROBE_NEWER_GENERATION) {
+        gb_event event = event_make(e, GB_EVENT_REPLACED);
+        event.text = gb_slice_from_str("a later life of this name is part of the cluster");
+        effect_notify(e, &event);
+        e->is_stopping = true;
+        return;
+    }
+    if (generation + 1 > e->renew_generation) {
+        e->renew_generation = generation + 1;
+    }
+}
+
+static void op_finish(gb_engine *e, gb_probe_op *op, uint8_t outcome, uint64_t newer)
+{
+    gb_link *link = link_find(e, op->link);
+    if (outcome == GB_PROBE_ANSWERED && op->kind != PROBE_REMOTE && op->kind != PROBE_SELF) {
+        gb_participant *p = gb_map_find(e->map, op_name(op));
+        gb_peer *peer = p == NULL ? NULL : peer_at(e, p->slot);
+        if (peer != NULL && peer->generation == op->generation) {
+            peer->is_diallable = peer->is_diallable || op->ping_link == 0;
+        }
+    }
+    switch (op->kind) {
+    case PROBE_LOCAL:
+    case PROBE_REMOTE:
+        tell_detector(e, op, outcome, newer);
+        break;
+    case PROBE_FOR_PEER:
+        if (link != NULL && link_is_member(link)) {
+            tell_asker(e, link, op->request_id, outcome, newer);
+        }
+        break;
+    case PROBE_TAKEOVER:
+        if (link != NULL) {
+            handshake_resume(e, link, outcome == GB_PROBE_ANSWERED);
+        }
+        break;
+    case PROBE_SELF:
+        self_result(e, op->generation, outcome);
+        break;
+    }
+    op_close(e, op);
+}
+
+static uint8_t op_failure(const gb_probe_op *op)
+{
+    if (op->has_other) {
+        return GB_PROBE_OTHER_IDENTITY;
+    }
+    return op->is_refused_only ? GB_PROBE_REFUSED : GB_PROBE_UNREACHABLE;
+}
+
+/* ---- Dialling
+ * ------------------------------------------------------------------------------------------ */
+
+/* Fresh dials in parallel, one per address. */
+static void op_dial(gb_engine *e, gb_probe_op *op)
+{
+    gb_participant *p = gb_map_find(e->map, op_name(op));
+    gb_peer *peer = p == NULL ? NULL : peer_at(e, p->slot);
+    uint8_t count = peer == NULL ? 0 : peer->address_count;
+    op->deadline = e->now + e->settings.probe_timeout_us + 200 * ENGINE_MS;
+    for (uint8_t i = 0; i < count && i < ENGINE_PROBE_ADDRESSES_MAX; i++) {
+        gb_link *link =
+            link_dial(e, PURPOSE_PROBE, peer->addresses[i].host, peer->addresses[i].port);
+        if (link != NULL) {
+            link->probe_no = op->no;
+            op->dial_count++;
+        }
+    }
+    if (op->dial_count == 0) {
+        op->is_refused_only = false;
+        op->deadline = e->now; /* finished by the next look, not inside the caller's turn */
+    }
+}
+
+void probe_dial(gb_engine *e, gb_probe_kind kind, gb_slice name, uint64_t generation, uint64_t link,
+                uint32_t request_id)
+{
+    gb_probe_op *op = op_open(e, kind, name, generation);
+    if (op == NULL) {
+        return;
+    }
+    op->link = link;
+    op->request_id = request_id;
+    op_dial(e, op);
+}
+
+void probe_dial_ended(gb_engine *e, gb_link *link, const gb_hello *hello, uint8_t cause)
+{
+    gb_probe_op *op = op_find(e, link->probe_no);
+    if (op == NULL) {
+        return;
+    }
+    GB_ASSERT(op->dial_count > 0);
+    op->dial_count--;
+    if (hello != NULL) {
+        bool is_it = gb_slice_equal(hello->name, op_name(op)) &&
+                     gb_slice_equal(hello->cluster, gb_slice_make(e->cluster, e->cluster_size));
+        if (is_it && hello->generation == op->generation) {
+            op_finish(e, op, GB_PROBE_ANSWERED, 0);
+            return;
+        }
+        if (is_it && hello->generation > op->generation) {
+            op_finish(e, op, GB_PROBE_NEWER_GENERATION, hello->generation);
+            return;
+        }
+        op->has_other = true;
+    } else if (cause == GB_CLOSE_PROTOCOL) {
+        op->has_other = true; /* it answered, in another tongue or for another cluster */
+    } else if (cause != GB_CLOSE_REFUSED) {
+        op->is_refused_only = false;
+    }
+    if (op->dial_count == 0) {
+        op_finish(e, op, op_failure(op), 0);
+    }
+}
+
+/* ---- Takeover
+ * -------------------------------------------------------------------------------------------- */
+
+void probe_takeover(gb_engine *e, gb_link *held, gb_peer *incumbent)
+{
+    gb_probe_op *op = op_open(e, PROBE_TAKEOVER, peer_name(e, incumbent), incumbent->generation);
+    if (op == NULL) {
+        link_fail(e, held, GB_ENOMEM, "out of memory");
+        return;
+    }
+    op->link = held->id;
+    gb_link *link = incumbent->link;
+    if (link == NULL) {
+        op_dial(e, op);
+        return;
+    }
+    op->ping_link = link->id;
+    op->ping_no = engine_request_no(e);
+    op->is_refused_only = false;
+    op->deadline = e->now + 2 * e->settings.probe_timeout_us;
+    (void)link_encoded(e, link, gb_empty_encode(&link->out, GB_FRAME_PING, op->ping_no));
+}
+
+void probe_pong(gb_engine *e, gb_link *link, uint32_t request_id)
+{
+    GB_LIST_EACH_SAFE(node, next, &e->probes)
+    {
+        gb_probe_op *op = op_of(node);
+        if (op->ping_link == link->id && op->ping_no == request_id) {
+            op_finish(e, op, GB_PROBE_ANSWERED, 0);
+            return;
+        }
+    }
+}
+
+/* ---- Through others
+ * ----------------------------------------------------------------------------------------- */
+
+void probe_ask(gb_engine *e, gb_probe_kind kind, gb_link *link, gb_slice name, uint64_t generation)
+{
+    gb_probe_op *op = op_open(e, kind, name, generation);
+    if (op == NULL) {
+        return;
+    }
+    gb_probe probe = {.name = op_name(op), .generation = generation};
+    op->link = link->id;
+    op->request_id = engine_request_no(e);
+    op->is_refused_only = false;
+    op->deadline = e->now + 2 * e->settings.probe_timeout_us + 400 * ENGINE_MS;
+    (void)link_encoded(e, link, gb_probe_encode(&link->out, op->request_id, &probe));
+}
+
+void probe_requested(gb_engine *e, gb_link *link, const gb_frame *frame)
+{
+    gb_probe probe;
+    gb_err err = gb_probe_decode(frame->payload, &probe);
+    if (err != GB_OK) {
+        link_fail(e, link, err, "malformed PROBE");
+        return;
+    }
+    if (gb_slice_equal(probe.name, engine_name(e))) {
+        uint8_t outcome = probe.generation == e->self->generation  ? GB_PROBE_ANSWERED
+                          : probe.generation < e->self->generation ? GB_PROBE_NEWER_GENERATION
+                                                                   : GB_PROBE_OTHER_IDENTITY;
+        tell_asker(e, link, frame->request_id, outcome,
+                   outcome == GB_PROBE_NEWER_GENERATION ? e->self->generation : 0);
+        return;
+    }
+    if (e->probe_count >= ENGINE_PROBES_MAX) {
+        tell_asker(e, link, frame->request_id, GB_PROBE_UNREACHABLE, 0);
+        return;
+    }
+    probe_dial(e, PROBE_FOR_PEER, probe.name, probe.generation, link->id, frame->request_id);
+}
+
+void probe_result(gb_engine *e, gb_link *link, const gb_frame *frame)
+{
+    gb_probe_result result;
+    gb_err err = gb_probe_result_decode(frame->payload, &result);
+    if (err != GB_OK) {
+        link_fail(e, link, err, "malformed PROBE-RESULT");
+        return;
+    }
+    GB_LIST_EACH_SAFE(node, next, &e->probes)
+    {
+        gb_probe_op *op = op_of(node);
+        bool is_asked = op->kind == PROBE_REMOTE || op->kind == PROBE_SELF;
+        if (is_asked && op->link == link->id && op->request_id == frame->request_id) {
+            op_finish(e, op, result.outcome, result.generation);
+            return;
+        }
+    }
+    e->stats.frames_ignored++; /* too late */
+}
+
+/* ---- Ends
+ * ------------------------------------------------------------------------------------------------------
+ */
+
+void probe_link_lost(gb_engine *e, uint64_t link)
+{
+    GB_LIST_EACH_SAFE(node, next, &e->probes)
+    {
+        gb_probe_op *op = op_of(node);
+        if (op->ping_link == link || (op->link == link && op->kind != PROBE_LOCAL)) {
+            op->deadline = e->now; /* judged by probe_due: the list may be under another walk */
+        }
+    }
+}
+
+gb_time_us probe_due(gb_engine *e)
+{
+    gb_time_us next_at = GB_NO_TIME;
+    bool is_again = true;
+    while (is_again) {
+        is_again = false;
+        next_at = GB_NO_TIME;
+        GB_LIST_EACH(node, &e->probes)
+        {
+            gb_probe_op *op = op_of(node);
+            if (op->deadline <= e->now) {
+                op->is_refused_only = op->is_refused_only && op->dial_count == 0;
+                op_finish(e, op, op_failure(op), 0);
+                is_again = true; /* finishing may open or close others: look anew */
+                break;
+            }
+            next_at = op->deadline < next_at ? op->deadline : next_at;
+        }
+    }
+    return next_at;
+}

@@ -1,0 +1,102 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* map_state.h: the inside of gb_map, for the files of this layer alone. */
+#ifndef GB_STATE_MAP_STATE_H
+#define GB_STATE_MAP_STATE_H
+
+#include "state/lane.h"
+#include "state/map.h"
+
+#include "platform/hash_map.h"
+#include "platform/heap.h"
+#include "platform/list.h"
+
+struct gb_map {
+    gb_map_options options; /* `allocator` is never NULL here */
+    gb_table participants;  /* of gb_participant, by seeded hash of the name; readers probe it */
+    gb_participant **slots; /* by slot; NULL: nobody there */
+    uint32_t slot_end;
+    uint32_t slot_capacity;
+    uint32_t slot_free; /* no slot below it is free */
+    gb_participant *self;
+    gb_participant *changed_newest;
+    gb_participant *changed_oldest;
+    uint64_t change_no;
+    uint64_t hash;                 /* sum of the participants' */
+    gb_time_us purge_after_us;     /* no floor is raised by purging before it */
+    gb_heap purge;                 /* lanes that have tombstones, by when the oldest came */
+    gb_heap expiry[GB_LANE_COUNT]; /* self's records that have a TTL */
+    gb_hash_map graves;
+    gb_list grave_order; /* by the end of their time */
+};
+
+/* What a participant's allocation holds behind its name. `lanes` of gb_participant points here, so
+ * that one object is one allocation and is reclaimed as a whole. */
+typedef struct gb_participant_rest {
+    gb_lane_state lanes[GB_LANE_COUNT];
+    uint64_t hash_seed;  /* the map's */
+    uint32_t table_hash; /* of the name */
+} gb_participant_rest;
+
+_Static_assert(offsetof(gb_participant_rest, lanes) == 0, "`lanes` points to the rest");
+
+static inline gb_participant_rest *gb_participant_rest_of(const gb_participant *participant)
+{
+    return (gb_participant_rest *)(void *)participant->lanes;
+}
+
+/* The lane to read or change; `lane` is below GB_LANE_COUNT. */
+gb_lane_state *gb_map_lane(const gb_participant *participant, gb_lane lane);
+
+/* ---- Participants (participant.c) -------------------------------------------------------------
+ */
+
+gb_err gb_participant_open(const gb_map *map, gb_slice name, uint64_t generation,
+                           gb_participant **out);
+/* Frees it with lanes and records. The type is that of gb_map_options.reclaim. */
+void gb_participant_free(const gb_allocator *allocator, void *participant);
+uint32_t gb_participant_table_hash_of(const void *participant);
+/* Any thread inside a read section. NULL: not known. */
+gb_participant *gb_participant_find(const gb_map *map, gb_slice name);
+
+/* ---- Publishing and giving up -----------------------------------------------------------------
+ */
+
+/* Hand over to the host's reclaim, or release at once without one. */
+void gb_map_retire(const gb_map *map, void (*release)(const gb_allocator *, void *), void *object);
+/* The map's reference of an unpublished record; NULL is allowed. */
+void gb_map_retire_record(const gb_map *map, gb_record *record);
+gb_table_retire gb_map_table_retire(const gb_map *map);
+/* on_change, with tombstones as NULL and nothing told where nothing visible changed. */
+void gb_map_tell(const gb_map *map, const gb_participant *participant, gb_lane lane,
+                 const gb_record *before, const gb_record *after);
+
+/* Room for `key_count` new keys in `lane`, and for its node in the heap of purging.
+ * Errors: GB_ENOMEM: nothing visible changed. */
+gb_err gb_map_reserve(gb_map *map, gb_lane_state *lane, uint32_t key_count);
+
+/* ---- Digests (digest_select.c) ----------------------------------------------------------------
+ */
+
+uint64_t gb_participant_hash(const gb_participant *participant);
+/* After any change of its versions: it is the one changed last, and the map hash follows. */
+void gb_map_touch(gb_map *map, gb_participant *participant);
+/* Out of order and hash. */
+void gb_map_untouch(gb_map *map, gb_participant *participant);
+
+/* ---- Tombstones (tombstone.c) -----------------------------------------------------------------
+ */
+
+/* Keep the heap of purging in step after tombstones of a served lane came or went; room for the
+ * node is there. */
+void gb_map_purge_update(gb_map *map, gb_lane_state *lane);
+/* Raise the floor; tombstones up to it go. `floor` <= version. */
+void gb_map_raise_floor(gb_map *map, gb_lane_state *lane, uint64_t floor);
+
+/* ---- Graves (grave.c) -------------------------------------------------------------------------
+ */
+
+void gb_map_graves_init(gb_map *map);
+void gb_map_graves_deinit(gb_map *map);
+void gb_map_graves_check(const gb_map *map);
+
+#endif
