@@ -63,7 +63,7 @@ gb_err gb_node_record_decode(gb_slice value, gb_node_record *record)
 
 gb_err gb_accusation_encode(gb_out *out, const gb_accusation *accusation)
 {
-    if (accusation->generation == 0 || accusation->reason > GB_ACCUSE_CRASHED ||
+    if (accusation->generation == 0 || accusation->reason > GB_ACCUSE_UNREACHABLE ||
         (accusation->flags & ~GB_ACCUSE_VERDICT) != 0) {
         return GB_EINVAL;
     }
@@ -89,7 +89,7 @@ gb_err gb_accusation_decode(gb_slice value, gb_accusation *accusation)
     gb_accusation result;
     result.generation = gb_read_positive(&reader);
     result.incarnation = gb_reader_varint(&reader);
-    result.reason = gb_read_u8(&reader, GB_ACCUSE_CRASHED);
+    result.reason = gb_read_u8(&reader, GB_ACCUSE_UNREACHABLE);
     result.flags = gb_reader_u8(&reader) & GB_ACCUSE_VERDICT;
     if (reader.err != GB_OK) {
         return reader.err;

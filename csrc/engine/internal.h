@@ -231,6 +231,7 @@ typedef enum gb_probe_kind {
     PROBE_FOR_PEER, /* another node asked */
     PROBE_REMOTE,   /* we asked another node */
     PROBE_TAKEOVER, /* is the incumbent of a name still there? */
+    PROBE_PROOF,    /* does its address work at all? Nobody waits for the answer */
     PROBE_SELF,     /* we asked another node whether a later life of ours answers */
 } gb_probe_kind;
 
@@ -469,6 +470,8 @@ gb_err peer_renew(gb_engine *e, gb_peer *peer, uint64_t generation);
 void peer_hello(gb_engine *e, gb_peer *peer, const gb_hello *hello);
 void peer_set_status(gb_engine *e, gb_peer *peer, uint8_t status);
 void peer_notify(gb_engine *e, gb_peer *peer, uint8_t change);
+/* A WELCOME came from one of its addresses in this generation. */
+void peer_proved_diallable(gb_engine *e, gb_peer *peer);
 void peer_fill_member(const gb_engine *e, const gb_peer *peer, gb_member *out);
 /* The map's on_change. */
 void peer_on_change(void *user, const gb_participant *participant, gb_lane lane,

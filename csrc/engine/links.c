@@ -274,7 +274,10 @@ void link_established(gb_engine *e, gb_link *link, gb_peer *peer, const gb_hello
     peer->dial_failures = 0;
     peer->is_link_lost = false;
     if (link->is_dialled) {
-        peer->is_diallable = true;
+        peer_proved_diallable(e, peer);
+    } else if (e->has_detector && !peer->is_diallable) {
+        /* Only an address that answered before can prove a crash by refusing: see that it does. */
+        probe_dial(e, PROBE_PROOF, peer_name(e, peer), peer->generation, 0, 0);
     }
     if (old == NULL) {
         peer->link = link;

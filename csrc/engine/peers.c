@@ -68,6 +68,17 @@ void peer_notify(gb_engine *e, gb_peer *peer, uint8_t change)
     effect_notify(e, &event);
 }
 
+void peer_proved_diallable(gb_engine *e, gb_peer *peer)
+{
+    if (peer->is_diallable) {
+        return;
+    }
+    peer->is_diallable = true;
+    if (peer->is_announced) {
+        peer_notify(e, peer, GB_CHANGE_UPDATED);
+    }
+}
+
 void peer_set_status(gb_engine *e, gb_peer *peer, uint8_t status)
 {
     if (peer->status == status) {

@@ -122,7 +122,9 @@ static void op_finish(gb_engine *e, gb_probe_op *op, uint8_t outcome, uint64_t n
         gb_participant *p = gb_map_find(e->map, op_name(op));
         gb_peer *peer = p == NULL ? NULL : peer_at(e, p->slot);
         if (peer != NULL && peer->generation == op->generation) {
-            peer->is_diallable = peer->is_diallable || op->ping_link == 0;
+            if (op->ping_link == 0) {
+                peer_proved_diallable(e, peer);
+            }
         }
     }
     switch (op->kind) {
@@ -139,6 +141,8 @@ static void op_finish(gb_engine *e, gb_probe_op *op, uint8_t outcome, uint64_t n
         if (link != NULL) {
             handshake_resume(e, link, outcome == GB_PROBE_ANSWERED);
         }
+        break;
+    case PROBE_PROOF:
         break;
     case PROBE_SELF:
         self_result(e, op->generation, outcome);

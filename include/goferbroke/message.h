@@ -58,9 +58,10 @@ typedef struct gb_address {
 
 /* ---- Handshake ------------------------------------------------------------------------------- */
 
-#define GB_HELLO_HAS_DETECTOR 0x01u   /* the sender judges others */
-#define GB_HELLO_IS_ESTABLISHED 0x02u /* the sender is part of a cluster already: not a newcomer   \
-                                       */
+#define GB_HELLO_HAS_DETECTOR 0x01u /* the sender judges others */
+#define GB_HELLO_IS_ESTABLISHED                                                                    \
+    0x02u /* the sender is part of a cluster already: not a newcomer                               \
+           */
 
 /* HELLO (dialler) and WELCOME (acceptor). Bytes after the last known field are ignored in both, so
  * that later versions can add fields. */
@@ -226,11 +227,13 @@ typedef struct gb_delta {
     gb_slice value;
 } gb_delta;
 
-#define GB_DELTAS_RESET 0x01u  /* part of a whole lane sent from 0: replaces what the receiver has \
-                                */
-#define GB_DELTAS_END 0x02u    /* the sender has nothing after `to` */
-#define GB_DELTAS_PULLED 0x04u /* answers a PULL: asked for, so a duplicate is no reason to PRUNE  \
-                                */
+#define GB_DELTAS_RESET                                                                            \
+    0x01u                   /* part of a whole lane sent from 0: replaces what the receiver has    \
+                             */
+#define GB_DELTAS_END 0x02u /* the sender has nothing after `to` */
+#define GB_DELTAS_PULLED                                                                           \
+    0x04u /* answers a PULL: asked for, so a duplicate is no reason to PRUNE                       \
+           */
 
 /* DELTAS: with everything up to `from` (excluded) and this, the receiver knows the lane up to `to`
  * (included). Versions between that no entry names were superseded or purged. */
@@ -331,8 +334,10 @@ GB_EXTERN gb_err gb_node_record_decode(gb_slice value, gb_node_record *record);
 /* Key group "accuse", key = the accused node's name. */
 enum {
     GB_ACCUSE_RETRACTED = 0,
-    GB_ACCUSE_SILENT = 1,  /* no life for too long, and no probe was answered */
-    GB_ACCUSE_CRASHED = 2, /* its link was reset and its address refuses */
+    GB_ACCUSE_SILENT = 1,      /* no life for too long, and no probe was answered */
+    GB_ACCUSE_CRASHED = 2,     /* its link was reset and its address refuses */
+    GB_ACCUSE_LINK_LOST = 3,   /* its link ended, and no probe was answered */
+    GB_ACCUSE_UNREACHABLE = 4, /* never linked here, and no probe was answered */
 };
 #define GB_ACCUSE_VERDICT 0x01u /* the accuser's detector holds the accused for dead */
 typedef struct gb_accusation {

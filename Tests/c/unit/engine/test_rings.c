@@ -2,9 +2,33 @@
 /* Rings: places that every implementation must agree on, and who is whose neighbour. */
 #include <goferbroke/engine.h>
 
+#include "platform/alloc.h"
 #include "support/gb_test.h"
 
 #include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* The failure detector computes rings of its own: both read this file. */
+GB_TEST(rings, places_are_those_of_the_vectors)
+{
+    size_t len;
+    char *text = (char *)gb_test_vector(t, "rings.txt", &len);
+    uint32_t lines = 0;
+    for (char *line = strtok(text, "\n"); line != NULL; line = strtok(NULL, "\n")) {
+        char *space = strchr(line, ' ');
+        if (line[0] == '#' || space == NULL) {
+            continue;
+        }
+        gb_slice name = gb_slice_make(line, (size_t)(space - line));
+        for (uint32_t ring = 0; ring < GB_RING_COUNT; ring++) {
+            expect_uint(gb_ring_place(name, ring), strtoull(space + 1, &space, 16));
+        }
+        lines++;
+    }
+    expect_true(lines >= 10);
+    gb_free(t->allocator, text);
+}
 
 GB_TEST(rings, neighbours_of_a_small_cluster_are_all_others)
 {

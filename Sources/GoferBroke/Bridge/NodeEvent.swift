@@ -1,0 +1,270 @@
+// SPDX-License-Identifier: Apache-2.0
+// Events of the C core as Swift values: everything is copied, nothing lent.
+
+internal import CGoferBroke
+internal import GoferBrokeConfiguration
+internal import GoferBrokeMembership
+
+/// Why the core tells of a member.
+enum MemberNews: Sendable {
+    case joined, restarted, updated, status, forgotten
+}
+
+/// A delta of the map that changed; `delta` is nil where it was deleted.
+struct DeltaNews: Sendable {
+    var participant: String
+    var generation: UInt64
+    var lane: DeltaLane
+    var group: DeltaLabel
+    var key: DeltaLabel
+    /// Of the value, or of the one that is gone; 0 while an own change waits for its version.
+    var version: UInt64
+    var delta: Delta?
+}
+
+/// What the core tells its host.
+enum NodeEvent: Sendable {
+    case joined(memberCount: Int)
+    case seedFailed(Endpoint, GoferBrokeError)
+    case stopped(GoferBrokeError)
+    case left
+    case generation(UInt64)
+    case member(Member, MemberNews, time: UInt64)
+    case delta(DeltaNews)
+    case lagged(Int)
+    case pacing(Bool)
+    case limit(GoferBrokeError, participant: String?)
+    case exchange(peer: String, duration: Duration, laneCount: Int)
+    case fact(DetectorInput, time: UInt64)
+    case client(ClientInput)
+}
+
+/// Who takes the events, on the node's queue.
+protocol NodeEventSink: AnyObject, Sendable {
+    /// Takes one event. Must not block.
+    func handle(_ event: NodeEvent)
+    /// Whether anybody wants this delta: its value is only copied then.
+    func isWatched(lane: DeltaLane, group: DeltaLabel, key: DeltaLabel) -> Bool
+}
+
+extension NodeEvent {
+    /// A copy of an event; nil for kinds that are not known here and deltas that nobody wants.
+    init?(_ event: gb_event, sink: any NodeEventSink) {
+        let name = event.name.text
+        switch Int(event.kind) {
+        case GB_EVENT_JOINED:
+            self = .joined(memberCount: Int(clamping: event.count))
+        case GB_EVENT_SEED_FAILED:
+            let seed = Endpoint(host: event.host.text, port: event.port)
+            self = .seedFailed(seed, GoferBrokeError(code: event.code, operation: "join through \(seed)", reason: event.text.text))
+        case GB_EVENT_REJECTED:
+            self = .stopped(GoferBrokeError(code: event.code, operation: "join the cluster", reason: event.text.text))
+        case GB_EVENT_REPLACED:
+            self = .stopped(GoferBrokeError(GB_EREPLACED, operation: "stay in the cluster", reason: event.text.text))
+        case GB_EVENT_LEFT:
+            self = .left
+        case GB_EVENT_GENERATION:
+            self = .generation(event.generation)
+        case GB_EVENT_MEMBER:
+            let news: MemberNews
+            switch Int(event.change) {
+            case GB_CHANGE_RESTARTED: news = .restarted
+            case GB_CHANGE_UPDATED: news = .updated
+            case GB_CHANGE_STATUS: news = .status
+            case GB_CHANGE_FORGOTTEN: news = .forgotten
+            default: news = .joined
+            }
+            self = .member(Member(event), news, time: event.time_us)
+        case GB_EVENT_DELTA:
+            guard let news = DeltaNews(event, participant: name, sink: sink) else { return nil }
+            self = .delta(news)
+        case GB_EVENT_LAGGED:
+            self = .lagged(Int(clamping: event.count))
+        case GB_EVENT_PACING:
+            self = .pacing(event.flags & 1 != 0)
+        case GB_EVENT_LIMIT:
+            let error = GoferBrokeError(code: event.code, operation: name.isEmpty ? "" : "take over \(name)", reason: event.text.text)
+            self = .limit(error, participant: name.isEmpty ? nil : name)
+        case GB_EVENT_EXCHANGE:
+            self = .exchange(
+                peer: name,
+                duration: .microseconds(Int64(clamping: event.duration_us)),
+                laneCount: Int(clamping: event.count)
+            )
+        case GB_EVENT_CLIENT_REQUEST:
+            let request = ClientRequest(link: event.link, requestID: event.request_id, payload: event.payload.bytes)
+            self = .client(.request(request))
+        case GB_EVENT_CLIENT_CANCEL:
+            self = .client(.cancel(link: event.link, requestID: event.request_id))
+        case GB_EVENT_CLIENT_CLOSED:
+            self = .client(.closed(link: event.link))
+        default:
+            guard let input = DetectorInput(event, name: name) else { return nil }
+            self = .fact(input, time: event.time_us)
+        }
+    }
+}
+
+extension Member {
+    init(_ event: gb_event) {
+        self.init(
+            name: event.name.text,
+            generation: event.generation,
+            incarnation: event.incarnation,
+            status: Status(rawValue: event.status) ?? .alive,
+            address: Endpoint(host: event.host, port: event.port),
+            flags: event.flags
+        )
+    }
+
+    init(_ member: gb_member) {
+        self.init(
+            name: member.name.text,
+            generation: member.generation,
+            incarnation: member.incarnation,
+            status: Status(rawValue: member.status) ?? .alive,
+            address: Endpoint(host: member.host, port: member.port),
+            flags: member.flags
+        )
+        self.accuserCount = Int(member.accusers)
+    }
+
+    private init(name: String, generation: UInt64, incarnation: UInt64, status: Status, address: Endpoint?, flags: UInt32) {
+        self.init(
+            name: name,
+            generation: generation,
+            incarnation: incarnation,
+            status: status,
+            address: address,
+            links: flags & GB_MEMBER_IS_LINKED != 0 ? 1 : 0,
+            isSelf: flags & GB_MEMBER_IS_SELF != 0,
+            hasDetector: flags & GB_MEMBER_HAS_DETECTOR != 0,
+            isDiallable: flags & GB_MEMBER_IS_DIALLABLE != 0
+        )
+    }
+}
+
+extension DeltaNews {
+    init?(_ event: gb_event, participant: String, sink: any NodeEventSink) {
+        guard let lane = DeltaLane(rawValue: event.lane), let subject = event.record ?? event.before else { return nil }
+        var view = gb_delta()
+        gb_record_view(subject, &view)
+        let group = DeltaLabel(bytes: view.group.bytes)
+        let key = DeltaLabel(bytes: view.key.bytes)
+        guard sink.isWatched(lane: lane, group: group, key: key) else { return nil }
+        self.init(participant: participant, generation: event.generation, lane: lane, group: group, key: key, version: view.version)
+        if event.record != nil, view.type != GB_VALUE_TOMBSTONE {
+            self.delta = Delta(view, participant: participant, generation: event.generation, lane: lane)
+        }
+    }
+}
+
+extension Delta {
+    init(_ view: gb_delta, participant: String, generation: UInt64, lane: DeltaLane) {
+        self.init(
+            participant: participant,
+            generation: generation,
+            lane: lane,
+            group: DeltaLabel(bytes: view.group.bytes),
+            key: DeltaLabel(bytes: view.key.bytes),
+            version: view.version,
+            type: DeltaValueType(rawValue: view.type),
+            bytes: view.value.bytes,
+            timeToLive: view.ttl_ms == 0 ? nil : .milliseconds(Int64(clamping: view.ttl_ms))
+        )
+    }
+}
+
+// MARK: The detector's facts and actions
+
+extension DetectorInput {
+    /// Nil for kinds that are no facts.
+    init?(_ event: gb_event, name: String) {
+        switch Int(event.kind) {
+        case GB_EVENT_LINK_OPENED:
+            self = .linkOpened(name: name, generation: event.generation)
+        case GB_EVENT_LINK_CLOSED:
+            self = .linkClosed(name: name, generation: event.generation, cause: LinkCloseCause(cause: event.cause))
+        case GB_EVENT_HEARTBEAT:
+            let roundTrip = event.duration_us == 0 ? nil : Duration.microseconds(Int64(clamping: event.duration_us))
+            self = .heartbeat(name: name, generation: event.generation, roundTrip: roundTrip)
+        case GB_EVENT_ACTIVITY:
+            self = .activity(name: name, generation: event.generation)
+        case GB_EVENT_PROBE_RESULT:
+            self = .probeResult(
+                target: name,
+                generation: event.generation,
+                helper: event.accuser.len == 0 ? nil : event.accuser.text,
+                outcome: ProbeOutcome(event)
+            )
+        case GB_EVENT_ACCUSATION:
+            self = .accusation(
+                Accusation(
+                    accuser: event.accuser.text,
+                    accuserGeneration: event.accuser_generation,
+                    target: name,
+                    generation: event.generation,
+                    incarnation: event.incarnation,
+                    reason: Int(event.reason) == GB_ACCUSE_CRASHED ? .crashed : .silent,
+                    hasVerdict: event.flags & GB_ACCUSE_VERDICT != 0
+                )
+            )
+        case GB_EVENT_RETRACTION:
+            self = .retraction(accuser: event.accuser.text, target: name)
+        case GB_EVENT_SELF_ACCUSED:
+            self = .selfAccused(by: event.accuser.text)
+        case GB_EVENT_TICK:
+            self = .tick
+        default:
+            return nil
+        }
+    }
+}
+
+extension LinkCloseCause {
+    init(cause: UInt8) {
+        switch Int(cause) {
+        case GB_CLOSE_ENDED: self = .ended
+        case GB_CLOSE_RESET: self = .reset
+        case GB_CLOSE_REPLACED: self = .replaced
+        // A peer that breaks the protocol is cut off by us, and one that said good-bye agreed: neither is suspicious.
+        case GB_CLOSE_BY_US, GB_CLOSE_PROTOCOL, GB_CLOSE_BYE: self = .closedByUs
+        default: self = .timedOut
+        }
+    }
+}
+
+extension ProbeOutcome {
+    init(_ event: gb_event) {
+        switch Int(event.outcome) {
+        case GB_PROBE_ANSWERED: self = .answered
+        case GB_PROBE_REFUSED: self = .refused
+        case GB_PROBE_OTHER_IDENTITY: self = .otherIdentity
+        case GB_PROBE_NEWER_GENERATION: self = .newerGeneration(event.newer_generation)
+        default: self = .unreachable
+        }
+    }
+}
+
+extension DetectorAction {
+    /// The action for C: kind, target, identity, reason and helper.
+    var parts: (kind: Int, target: String, generation: UInt64, incarnation: UInt64, reason: Int, helper: String) {
+        switch self {
+        case .probe(let target, let generation):
+            return (GB_ACT_PROBE, target, generation, 0, 0, "")
+        case .probeThrough(let helper, let target, let generation):
+            return (GB_ACT_PROBE_THROUGH, target, generation, 0, 0, helper)
+        case .accuse(let target, let generation, let incarnation, let reason):
+            // The wire knows proof and its absence; the finer reasons stay in the accuser's story.
+            return (GB_ACT_ACCUSE, target, generation, incarnation, reason == .crashed ? GB_ACCUSE_CRASHED : GB_ACCUSE_SILENT, "")
+        case .retract(let target):
+            return (GB_ACT_RETRACT, target, 0, 0, 0, "")
+        case .declareSuspect(let target, let generation, let incarnation):
+            return (GB_ACT_SUSPECT, target, generation, incarnation, 0, "")
+        case .declareDead(let target, let generation, let incarnation, _):
+            return (GB_ACT_DEAD, target, generation, incarnation, 0, "")
+        case .declareAlive(let target, let generation, let incarnation):
+            return (GB_ACT_ALIVE, target, generation, incarnation, 0, "")
+        }
+    }
+}

@@ -1,0 +1,44 @@
+// SPDX-License-Identifier: Apache-2.0
+// What a node tells of the cluster.
+
+public import GoferBrokeConfiguration
+
+/// What happened in the cluster, as this node learned of it. More cases may be added: handle what you don't know by ignoring it.
+public enum GossipEvent: Sendable {
+    /// All members as they stand now, self included. The first element of every sequence, and the one after ``lagged(_:)``.
+    case snapshot([Member])
+    /// This node is part of a cluster now, of so many known members, self included.
+    case joined(memberCount: Int)
+    /// A seed could not be joined; it is tried again for ever.
+    case seedFailed(Endpoint, GoferBrokeError)
+    /// A node is a member for the first time in this life.
+    case memberJoined(Member)
+    /// A member came back in a later life; the deltas of the earlier one are gone.
+    case memberRestarted(Member)
+    /// Addresses or properties of a member changed.
+    case memberUpdated(Member)
+    /// Somebody accuses a member.
+    case memberSuspected(Member)
+    /// A suspect or dead member is alive again.
+    case memberAlive(Member)
+    /// A member is gone without a word.
+    case memberDied(Member)
+    /// A member said good-bye.
+    case memberLeft(Member)
+    /// A dead or departed member's time is over: it is no longer known.
+    case memberForgotten(Member)
+    /// A key of the cluster configuration has another value now.
+    case configurationChanged(ConfigurationChange)
+    /// A change of the cluster configuration lost against one made at the same time elsewhere.
+    case configurationSuperseded(key: String, lost: StampedValue, by: StampedValue)
+    /// An entry of the cluster configuration was not taken over.
+    case configurationRefused(key: String, publisher: String, reason: String)
+    /// Own changes are being paced, or no longer are.
+    case pacing(isOn: Bool)
+    /// Something was refused for a bound; `participant` says of whom, where it is of somebody.
+    case limitReached(GoferBrokeError, participant: String?)
+    /// This node goes on under a greater generation.
+    case generationChanged(UInt64)
+    /// So many events were dropped here because they were not taken in time. A snapshot follows.
+    case lagged(Int)
+}

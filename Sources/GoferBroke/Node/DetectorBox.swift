@@ -1,0 +1,89 @@
+// SPDX-License-Identifier: Apache-2.0
+// The failure detector between the pump, which feeds it, and readers.
+
+internal import Dispatch
+internal import GoferBrokeMembership
+
+/// The failure detector and its clock. The pump feeds it; anybody reads. The lock is held for the detector's own work alone.
+final class DetectorBox: Sendable {
+    private struct State {
+        var detector: PhiAccrualDetector
+        /// The core's clock at the last fact, and the system's at the same moment: the core's runs on between facts.
+        var time: UInt64 = 0
+        var uptime: UInt64 = 0
+        /// Members with a link, few whatever the size of the cluster.
+        var linked: Set<NodeName> = []
+
+        func now() -> DetectorTime {
+            let elapsed = DispatchTime.now().uptimeNanoseconds &- self.uptime
+            return DetectorTime(microseconds: self.time &+ (self.uptime == 0 ? 0 : elapsed / 1_000))
+        }
+    }
+
+    private let state: Mutex<State>
+
+    init(name: String, generation: UInt64, settings: DetectorSettings) {
+        let detector = PhiAccrualDetector(name: name, generation: generation, settings: settings, seed: .random(in: .min ... .max))
+        self.state = Mutex(State(detector: detector))
+    }
+
+    /// The core's time at the last fact.
+    var time: UInt64 {
+        self.state.withLock { $0.time }
+    }
+
+    /// Takes a fact and returns what has to be done.
+    func handle(_ input: DetectorInput, time: UInt64) -> [DetectorAction] {
+        let uptime = DispatchTime.now().uptimeNanoseconds
+        return self.state.withLock { state in
+            if time > state.time {
+                state.time = time
+                state.uptime = uptime
+            }
+            switch input {
+            case .linkOpened(let name, _): state.linked.insert(NodeName(name))
+            case .linkClosed(_, _, .replaced): break
+            case .linkClosed(let name, _, _), .memberForgotten(let name): state.linked.remove(NodeName(name))
+            default: break
+            }
+            return state.detector.handle(input, now: DetectorTime(microseconds: state.time))
+        }
+    }
+
+    func phi(of name: String) -> Double {
+        self.state.withLock { $0.detector.phi(of: name, at: $0.now()) }
+    }
+
+    /// Phi of every member that this node has a link to.
+    func linkedPhis() -> [(name: NodeName, phi: Double)] {
+        self.state.withLock { state in
+            let now = state.now()
+            return state.linked.map { ($0, state.detector.phi(of: $0.text, at: now)) }
+        }
+    }
+
+    /// Reports are made of a copy, so that the pump doesn't wait for them.
+    func reports() -> [MemberReport] {
+        let (detector, now) = self.state.withLock { ($0.detector, $0.now()) }
+        return detector.members(at: now)
+    }
+
+    func explanation(of name: String) -> (story: [StoryEntry], now: DetectorTime, localHealth: Int, facts: [ReachabilityFact]) {
+        let (detector, now) = self.state.withLock { ($0.detector, $0.now()) }
+        let facts = detector.reachability.filter { NodeName($0.target) == NodeName(name) }
+        return (detector.story(of: name), now, detector.localHealth, facts)
+    }
+}
+
+extension GoferBrokeMembership.Member {
+    init(_ member: Member) {
+        self.init(
+            name: member.name,
+            generation: member.generation,
+            incarnation: member.incarnation,
+            hasDetector: member.hasDetector,
+            isDiallable: member.isDiallable,
+            hasLeft: member.status == .left
+        )
+    }
+}

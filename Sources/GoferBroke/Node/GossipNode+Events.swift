@@ -1,0 +1,296 @@
+// SPDX-License-Identifier: Apache-2.0
+// What a node does when the core tells it something. Everything here runs on the node's queue, one event after the other, and
+// must not block.
+
+internal import GoferBrokeConfiguration
+internal import GoferBrokeMembership
+internal import Logging
+
+extension GossipNode: NodeEventSink {
+    func isWatched(lane: DeltaLane, group: DeltaLabel, key: DeltaLabel) -> Bool {
+        lane == .config || self.hub.isWatched(lane: lane, group: group, key: key)
+    }
+
+    func handle(_ event: NodeEvent) {
+        switch event {
+        case .joined(let memberCount): self.onJoined(memberCount: memberCount)
+        case .seedFailed(let seed, let error): self.onSeedFailed(seed, error)
+        case .stopped(let error):
+            self.logger.error("the cluster refuses this node", metadata: ["error": "\(error)", "code": "\(error.code)"])
+            self.finish(.failed(error))
+        case .left:
+            self.logger.info("left")
+            self.finish(.left)
+        case .generation(let generation):
+            self.logger.notice("the node goes on under a greater generation", metadata: ["generation": "\(generation)"])
+            self.judge(.selfUpdated(name: self.name, generation: generation), time: 0)
+            self.hub.tell(.generationChanged(generation))
+        case .member(let member, let news, let time): self.onMember(member, news, time: time)
+        case .delta(let news): self.onDelta(news)
+        case .lagged(let count): self.onLagged(count)
+        case .pacing(let isOn):
+            self.logger.debug("pacing of own changes", metadata: ["on": "\(isOn)"])
+            self.hub.tell(.pacing(isOn: isOn))
+        case .limit(let error, let participant):
+            self.logger.warning("refused for a limit", metadata: ["error": "\(error)", "participant": "\(participant ?? "")"])
+            self.hub.tell(.limitReached(error, participant: participant))
+        case .exchange(let peer, let duration, let laneCount):
+            self.metrics.exchanged(duration)
+            ExchangeSpan.record(node: self.name, peer: peer, duration: duration, laneCount: laneCount)
+        case .fact(let input, let time):
+            self.judge(input, time: time)
+            if case .tick = input {
+                self.onTick(time: time)
+            }
+        case .client(let input): self.clientDoor.handle(input)
+        }
+    }
+
+    /// Tells the detector and does what it answers.
+    private func judge(_ input: DetectorInput, time: UInt64) {
+        // A node that is closing has nobody to act for it.
+        try? self.handle.act(self.detector.handle(input, time: time))
+    }
+
+    private func onJoined(memberCount: Int) {
+        let (span, seeds) = self.state.withLock { state -> (JoinSpan?, [Endpoint]?) in
+            state.isJoined = true
+            state.seedsComplainedAbout = [:]
+            defer {
+                state.joinSpan = nil
+                state.isFoundingCluster = false
+            }
+            return (state.joinSpan, state.isFoundingCluster ? state.seeds : nil)
+        }
+        span?.end(nil)
+        if let seeds {
+            try? self.handle.setSeeds(seeds)
+        }
+        self.logger.info("joined", metadata: ["members": "\(memberCount)"])
+        self.carryOut(self.clusterState.withLock { $0.joined(memberCount: memberCount, time: self.detector.time) })
+        self.hub.tell(.joined(memberCount: memberCount))
+        self.joined.update { $0.set(.success(())) }
+    }
+
+    // MARK: Members
+
+    private func onMember(_ member: Member, _ news: MemberNews, time: UInt64) {
+        guard !member.isSelf else {
+            if news == .updated {
+                self.hub.tell(.memberUpdated(member))
+            }
+            return
+        }
+        self.judge(news == .forgotten ? .memberForgotten(name: member.name) : .memberUpdated(.init(member)), time: time)
+        self.followConfiguration(of: member, news)
+        var member = member
+        member.phi = self.detector.phi(of: member.name)
+        let event = Self.event(of: member, news)
+        self.log(event)
+        if news == .forgotten {
+            self.hub.forget(member.name)
+        }
+        self.hub.tell(member)
+        self.hub.tell(event)
+    }
+
+    private static func event(of member: Member, _ news: MemberNews) -> GossipEvent {
+        switch (news, member.status) {
+        case (.forgotten, _): return .memberForgotten(member)
+        case (.updated, _): return .memberUpdated(member)
+        case (.joined, .alive), (.joined, .suspect): return .memberJoined(member)
+        case (.restarted, .alive), (.restarted, .suspect): return .memberRestarted(member)
+        case (.status, .alive): return .memberAlive(member)
+        case (.status, .suspect): return .memberSuspected(member)
+        case (_, .dead): return .memberDied(member)
+        case (_, .left): return .memberLeft(member)
+        }
+    }
+
+    private func followConfiguration(of member: Member, _ news: MemberNews) {
+        if news == .forgotten || news == .restarted || member.status >= .dead {
+            self.clusterState.withLock { $0.departed(member.name) }
+        } else if news == .status {
+            // It may have been held for dead: what it publishes counts again.
+            let deltas = self.handle.deltas(of: member.name, lane: .config) ?? []
+            self.carryOut(self.clusterState.withLock { $0.handle(deltas) })
+        } else {
+            self.clusterState.withLock { $0.membersChanged() }
+        }
+    }
+
+    private func log(_ event: GossipEvent) {
+        func line(_ level: Logger.Level, _ message: Logger.Message, _ member: Member) {
+            self.logger.log(
+                level: level,
+                message,
+                metadata: [
+                    "member": "\(member.name)",
+                    "generation": "\(member.generation)",
+                    "address": "\(member.address.map(\.description) ?? "")",
+                ]
+            )
+        }
+        switch event {
+        case .memberJoined(let member): line(.info, "member joined", member)
+        case .memberRestarted(let member): line(.info, "member restarted", member)
+        case .memberLeft(let member): line(.info, "member left", member)
+        case .memberDied(let member): line(.info, "member died", member)
+        case .memberAlive(let member): line(.info, "member is alive", member)
+        case .memberSuspected(let member): line(.debug, "member is suspect", member)
+        case .memberUpdated(let member): line(.debug, "member updated", member)
+        case .memberForgotten(let member): line(.debug, "member forgotten", member)
+        default: break
+        }
+    }
+
+    // MARK: Deltas
+
+    private func onDelta(_ news: DeltaNews) {
+        if news.lane == .config {
+            self.carryOut(self.clusterState.withLock { $0.handle(news) })
+        }
+        self.hub.tell(news)
+    }
+
+    /// Events were lost between the core and here: everything that is built from them is built anew.
+    private func onLagged(_ count: Int) {
+        self.logger.warning("events were dropped, reading anew", metadata: ["count": "\(count)"])
+        let time = self.detector.time
+        for member in self.handle.members() where !member.isSelf {
+            self.judge(.memberUpdated(.init(member)), time: time)
+            if member.links > 0 {
+                self.judge(.linkOpened(name: member.name, generation: member.generation), time: time)
+            }
+            let deltas = self.handle.deltas(of: member.name, lane: .config) ?? []
+            self.carryOut(self.clusterState.withLock { $0.handle(deltas) })
+        }
+        self.hub.lag(count)
+    }
+
+    // MARK: Configuration
+
+    /// Publishes and applies what the configuration asks for, and tells of it. Called with no lock held.
+    func carryOut(_ outcome: ClusterState.Outcome) {
+        for publication in outcome.publish {
+            do {
+                let bytes = try publication.value.encoded()
+                try self.handle.set(
+                    lane: .config,
+                    group: ClusterState.group,
+                    key: DeltaLabel(publication.key),
+                    type: .bytes,
+                    bytes: bytes,
+                    timeToLive: 0
+                )
+            } catch {
+                self.logger.error("can't publish configuration", metadata: ["key": "\(publication.key)", "error": "\(error)"])
+            }
+        }
+        for key in outcome.withdraw {
+            // Not found: it was never published in this life.
+            try? self.handle.delete(lane: .config, group: ClusterState.group, key: DeltaLabel(key))
+        }
+        if !outcome.events.liveKeys.isEmpty {
+            self.applyConfiguration()
+        }
+        for event in outcome.events {
+            self.tell(event)
+        }
+        for difference in outcome.differences {
+            self.logger.notice(
+                "the cluster's configuration differs from the file's",
+                metadata: ["key": "\(difference.key.path)", "file": "\(difference.text)", "cluster": "\(difference.otherText)"]
+            )
+        }
+        if outcome.isNewlySettled {
+            self.settled.update { $0.set(()) }
+        }
+    }
+
+    private func applyConfiguration() {
+        self.applying.withLock { _ in
+            let configuration = self.clusterState.withLock { $0.configuration }
+            // A node that is closing has nothing to configure.
+            try? self.handle.configure(EngineSettings(configuration))
+            let actions = self.detector.handle(.settingsChanged(DetectorSettings(configuration)), time: 0)
+            try? self.handle.act(actions)
+        }
+        self.state.withLock { $0.facts.settingsChanged() }
+    }
+
+    private func tell(_ event: ConfigurationEvent) {
+        switch event {
+        case .changed(let change):
+            self.logger.info(
+                change.isLive ? "configuration changed" : "configuration changed, counts from the next start",
+                metadata: ["key": "\(change.key)", "old": "\(change.oldText)", "new": "\(change.newText)"]
+            )
+            self.hub.tell(.configurationChanged(change))
+        case .superseded(let key, let lost, let by):
+            self.logger.notice(
+                "configuration change superseded",
+                metadata: ["key": "\(key)", "lost": "\(lost.text)", "by": "\(by.text)", "writer": "\(by.stamp.writer)"]
+            )
+            self.hub.tell(.configurationSuperseded(key: key, lost: lost, by: by))
+        case .refused(let key, let publisher, let reason):
+            self.logger.warning(
+                "configuration entry refused",
+                metadata: ["key": "\(key)", "publisher": "\(publisher)", "reason": "\(reason)"]
+            )
+            self.hub.tell(.configurationRefused(key: key, publisher: publisher, reason: reason))
+        }
+    }
+
+    // MARK: Time
+
+    /// Housekeeping. The detector's ticks come ten times a second; most of the work is done at every tenth.
+    private func onTick(time: UInt64) {
+        self.carryOut(self.clusterState.withLock { $0.settleIfDue(time: time) })
+        let isDue = self.state.withLock { state in
+            state.ticks += 1
+            return state.ticks % 10 == 1
+        }
+        guard isDue else { return }
+        let statistics = self.handle.statistics()
+        self.carryOut(
+            self.clusterState.withLock { state in
+                state.tick(time: time) { self.handle.members().filter { $0.status < .dead }.map(\.name) }
+            }
+        )
+        self.metrics.record(statistics, phi: self.detector.linkedPhis())
+        self.tellFacts(time: time, memberCount: statistics.membersAlive + statistics.membersSuspect)
+    }
+
+    private func tellFacts(time: UInt64, memberCount: Int) {
+        let (configuration, isSettled) = self.clusterState.withLock { ($0.configuration, $0.isSettled) }
+        guard isSettled else { return }
+        let due = self.state.withLock { state in
+            state.facts.due(
+                time: time,
+                configuration: configuration,
+                isOff: self.nodeConfiguration.areSystemFactsOff,
+                memberCount: memberCount,
+                read: HostFacts.read
+            )
+        }
+        guard let due else { return }
+        for (key, fact) in due.set {
+            do {
+                try self.handle.set(
+                    lane: .system,
+                    group: SystemFacts.group,
+                    key: key,
+                    type: fact.type,
+                    bytes: fact.bytes,
+                    timeToLive: 0
+                )
+            } catch {
+                self.logger.debug("can't tell a fact of this machine", metadata: ["key": "\(key)", "error": "\(error)"])
+            }
+        }
+        for key in due.delete {
+            try? self.handle.delete(lane: .system, group: SystemFacts.group, key: key)
+        }
+    }
+}

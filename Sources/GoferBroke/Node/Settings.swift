@@ -1,0 +1,72 @@
+// SPDX-License-Identifier: Apache-2.0
+// From the cluster configuration to the settings of core and detector.
+
+internal import GoferBrokeConfiguration
+internal import GoferBrokeMembership
+
+extension EngineSettings {
+    /// What the core takes of the cluster configuration.
+    init(_ cluster: ClusterConfiguration) {
+        self.init()
+        self.gossipInterval = cluster.gossipInterval
+        self.heartbeatInterval = cluster.heartbeatInterval
+        self.probeTimeout = cluster.probeTimeout
+        // A link is closed for silence only after several heartbeats were due on it.
+        self.linkTimeout = max(.seconds(15), cluster.heartbeatInterval * 4)
+        self.tombstoneGrace = cluster.tombstoneGrace
+        self.departedRetention = cluster.deadMemberRetention
+        self.pullStall = cluster.gossipRoundTimeout
+        self.exchangesPerRound = UInt32(clamping: cluster.nodeSelectionPerGossipRound)
+        self.keyCountMax = UInt32(clamping: cluster.maxKeysPerParticipant)
+        self.valueSizeMax = UInt32(clamping: cluster.maxValueSize)
+        self.linkQueueMax = UInt32(clamping: cluster.maxLinkQueueSize)
+        self.isPushDisabled = !cluster.isEagerPushOn
+    }
+}
+
+extension DetectorSettings {
+    /// What the detector takes of the cluster configuration.
+    init(_ cluster: ClusterConfiguration) {
+        self.init(
+            phiThreshold: cluster.phiThreshold,
+            windowSize: cluster.phiWindowSize,
+            minimumDeviation: cluster.phiMinimumDeviation,
+            acceptablePause: cluster.phiAcceptablePause,
+            heartbeatInterval: cluster.heartbeatInterval,
+            probeTimeout: cluster.probeTimeout,
+            helperCount: cluster.probeHelpers,
+            suspicionMinimum: cluster.suspicionTime,
+            suspicionMaximum: max(cluster.suspicionTime, cluster.nodeFaultyAfter)
+        )
+    }
+}
+
+/// Sizes that `set` checks before the core does, so that the error names the configured limit.
+struct SizeLimits: Sendable {
+    let group: Int
+    let key: Int
+    let value: Int
+
+    init(_ cluster: ClusterConfiguration) {
+        self.group = cluster.maxKeyGroupSize
+        self.key = cluster.maxKeySize
+        self.value = cluster.maxValueSize
+    }
+
+    func check(group: DeltaLabel, key: DeltaLabel, valueSize: Int) throws(GoferBrokeError) {
+        let operation = { "set \(group):\(key)" }
+        guard (1...self.group).contains(group.bytes.count) else {
+            let reason = "the key group has \(group.bytes.count) bytes, and MaxKeyGroupSize allows 1 to \(self.group)"
+            throw GoferBrokeError(code: .groupSize, operation: operation(), reason: reason)
+        }
+        guard key.bytes.count <= self.key else {
+            // The key is too long to be shown.
+            let reason = "the key has \(key.bytes.count) bytes, and MaxKeySize is \(self.key)"
+            throw GoferBrokeError(code: .keySize, operation: "set a key of group \(group)", reason: reason)
+        }
+        guard valueSize <= self.value else {
+            let reason = "the value has \(valueSize) bytes, and MaxValueSize is \(self.value)"
+            throw GoferBrokeError(code: .valueSize, operation: operation(), reason: reason)
+        }
+    }
+}

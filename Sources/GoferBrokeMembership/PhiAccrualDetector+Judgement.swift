@@ -1,0 +1,324 @@
+// SPDX-License-Identifier: Apache-2.0
+// Component, judges, and the one place that declares a node dead.
+
+extension PhiAccrualDetector {
+    // MARK: - Component
+
+    func isInComponent(_ slot: Int32) -> Bool {
+        if self.isEverybodyInComponent {
+            return self.records[Int(slot)].isLive
+        }
+        return Int(slot) < self.inComponent.count && self.inComponent[Int(slot)]
+    }
+
+    /// Self, and every live member that somebody in the component watches without accusing it.
+    ///
+    /// Watching is: over a ring edge among the live; for self also over a link; and whoever reached it by a probe lately.
+    mutating func computeComponent() {
+        self.isComponentStale = false
+        self.componentEpoch += 1
+        self.opinions.removeAll(keepingCapacity: true)
+        // Accusations that count make a live member suspect; those of the dead cut nobody off.
+        self.isEverybodyInComponent = self.suspects.isEmpty
+        if self.isEverybodyInComponent {
+            self.inComponent = []
+            self.componentRings = RingSet()
+        } else {
+            self.spreadComponent()
+        }
+        self.collectOpinions()
+    }
+
+    private mutating func spreadComponent() {
+        let bystanderEdges = self.edgesToBystanders()
+        let reachedEdges = self.edgesByReachability()
+        let isMesh = self.liveRings.count <= RingPlacement.meshLimit
+        let everybody = isMesh ? self.liveRings.rings[0].map(\.slot) : []
+        self.inComponent = Array(repeating: false, count: self.records.count)
+        self.inComponent[Int(self.selfSlot)] = true
+        var frontier: [Int32] = [self.selfSlot]
+        var next = 0
+        while next < frontier.count {
+            let watcher = frontier[next]
+            next += 1
+            // Who has no detector watches nobody.
+            guard self.records[Int(watcher)].hasDetector else { continue }
+            let neighbors = isMesh ? everybody : self.liveRings.neighbors(of: watcher, names: self.names)
+            for slot in neighbors {
+                self.admit(slot, watchedBy: watcher, into: &frontier)
+            }
+            for slot in bystanderEdges[watcher] ?? [] {
+                self.admit(slot, watchedBy: watcher, into: &frontier)
+            }
+            for slot in reachedEdges[watcher] ?? [] {
+                self.admit(slot, watchedBy: watcher, into: &frontier)
+            }
+            if watcher == self.selfSlot {
+                for slot in self.linked.items {
+                    self.admit(slot, watchedBy: watcher, into: &frontier)
+                }
+            }
+        }
+        let members = self.inComponent
+        self.componentRings = self.liveRings.filtered { members[Int($0)] }
+    }
+
+    private mutating func admit(_ slot: Int32, watchedBy watcher: Int32, into frontier: inout [Int32]) {
+        guard !self.inComponent[Int(slot)], self.records[Int(slot)].isLive else { return }
+        if let detail = self.detail(slot) {
+            for accusation in self.details[detail].standing where accusation.accuser == watcher {
+                if self.counts(accusation, against: slot) {
+                    return
+                }
+            }
+        }
+        self.inComponent[Int(slot)] = true
+        frontier.append(slot)
+    }
+
+    private func edgesToBystanders() -> [Int32: [Int32]] {
+        var edges: [Int32: [Int32]] = [:]
+        for slot in self.bystanders.items {
+            for watcher in self.liveRings.neighbors(of: slot, names: self.names) {
+                edges[watcher, default: []].append(slot)
+            }
+        }
+        return edges
+    }
+
+    private func edgesByReachability() -> [Int32: [Int32]] {
+        var edges: [Int32: [Int32]] = [:]
+        for slot in self.reached.items {
+            guard let detail = self.detail(slot) else { continue }
+            if self.details[detail].ownFactAt != nil {
+                edges[self.selfSlot, default: []].append(slot)
+            }
+            if let fact = self.details[detail].helperFact {
+                edges[fact.helper, default: []].append(slot)
+            }
+        }
+        return edges
+    }
+
+    /// The neighbours of a member in the rings of our component and itself.
+    func computeJudges(of slot: Int32) -> [Int32] {
+        let rings = self.isEverybodyInComponent ? self.liveRings : self.componentRings
+        return rings.neighbors(of: slot, names: self.names)
+    }
+
+    mutating func judges(of slot: Int32) -> [Int32] {
+        let detail = self.ensureDetail(slot)
+        if self.details[detail].judgesEpoch != self.componentEpoch {
+            self.details[detail].judges = self.computeJudges(of: slot)
+            self.details[detail].judgesEpoch = self.componentEpoch
+        }
+        return self.details[detail].judges
+    }
+
+    func isOursToWatch(_ slot: Int32) -> Bool {
+        self.liveRings.neighbors(of: slot, names: self.names).contains(self.selfSlot)
+    }
+
+    // MARK: - Opinions we owe
+
+    /// Who is ours to judge: outsiders before they are judged, suspects that others accuse, dead whose accusers may go away.
+    private mutating func collectOpinions() {
+        if !self.isEverybodyInComponent {
+            for slot in self.records.indices where self.records[slot].status == .alive && self.records[slot].isUsed {
+                if !self.inComponent[slot] {
+                    self.addOpinion(Int32(slot))
+                }
+            }
+        }
+        for slot in self.suspects.items {
+            self.addOpinion(slot)
+        }
+        for slot in self.deceased.items {
+            self.addOpinion(slot)
+        }
+    }
+
+    private mutating func addOpinion(_ slot: Int32) {
+        if !self.accusedByUs.contains(slot), self.judges(of: slot).contains(self.selfSlot) {
+            self.opinions.append(slot)
+        }
+    }
+
+    mutating func formOpinions(now: DetectorTime) {
+        for slot in self.opinions {
+            self.considerOpinion(slot, now: now)
+        }
+    }
+
+    /// Dials a member that is ours to judge, unless we know already or asked a moment ago.
+    mutating func considerOpinion(_ slot: Int32, now: DetectorTime) {
+        guard !self.accusedByUs.contains(slot), !self.held.contains(slot) else { return }
+        let record = self.records[Int(slot)]
+        let detail = self.ensureDetail(slot)
+        guard self.details[detail].check == nil, now >= self.details[detail].nextCheckAt else { return }
+        switch record.status {
+        case .alive:
+            if !self.isInComponent(slot) {
+                self.requestCheck(slot, .outsider)
+            }
+        case .suspect:
+            if now.micros(since: record.lastLife) > self.timing.probeTimeout || !self.details[detail].isLinked {
+                self.requestCheck(slot, .judging)
+            }
+        case .dead:
+            if !self.details[detail].isLinked {
+                self.requestCheck(slot, .unconfirmed)
+            }
+        case .left:
+            return
+        }
+    }
+
+    // MARK: - Judgement
+
+    /// Suspects whose time may have come; all of them after anything that judges depend on changed.
+    mutating func judgeSuspects(now: DetectorTime, isChanged: Bool) {
+        if isChanged {
+            // An accusation begins to count when its accuser's new life becomes known.
+            for slot in self.accused.items where self.records[Int(slot)].status == .alive {
+                self.judge(slot, now: now)
+            }
+        }
+        for slot in self.suspects.items {
+            let detail = self.ensureDetail(slot)
+            let waited = now.micros(since: self.details[detail].suspectSince)
+            if isChanged || waited >= self.timing.suspicionMinimum {
+                self.judge(slot, now: now)
+            }
+        }
+    }
+
+    /// Brings the status of a live member in line with the accusations that count.
+    mutating func judge(_ slot: Int32, now: DetectorTime) {
+        guard self.records[Int(slot)].isLive, slot != self.selfSlot else { return }
+        let accusers = self.countingAccusations(of: slot)
+        if accusers.isEmpty {
+            if self.records[Int(slot)].status == .suspect {
+                self.declareAlive(slot, now: now)
+            }
+            return
+        }
+        if self.records[Int(slot)].status == .alive {
+            let detail = self.ensureDetail(slot)
+            self.details[detail].suspectSince = now
+            self.declareSuspect(slot, now: now)
+        }
+        if self.isProvedCrashed(slot, accusers, now: now) {
+            return
+        }
+        // Judges follow from the component; while that is out of date the next tick decides.
+        guard !self.isComponentStale, !self.isHolding else { return }
+        let judges = self.judges(of: slot)
+        let accusing = accusers.filter { judges.contains($0.accuser) }
+        guard accusing.count * 2 > judges.count else { return }
+        let verdicts = accusing.count { $0.hasVerdict }
+        let detail = self.ensureDetail(slot)
+        let waited = now.micros(since: self.details[detail].suspectSince)
+        let needed = self.stretched(self.suspicionTime(accusing: accusing.count, judges: judges.count))
+        // A majority that has declared it dead has waited for its refutation, each on its own.
+        if waited >= needed || verdicts * 2 > judges.count {
+            let reason: DeathReason = judges.count == 1 ? .soleJudge : .majority
+            self.declareDead(slot, reason: reason, accusing: accusing.count, judges: judges.count, now: now)
+        }
+    }
+
+    /// Reset and refused at a majority of all judges that are not dead: proof, whatever the component.
+    private mutating func isProvedCrashed(_ slot: Int32, _ accusers: [StandingAccusation], now: DetectorTime) -> Bool {
+        guard accusers.contains(where: { $0.reason == .crashed }) else { return false }
+        let judges = self.liveRings.neighbors(of: slot, names: self.names)
+        let crashed = accusers.count { $0.reason == .crashed && judges.contains($0.accuser) }
+        guard crashed * 2 > judges.count else { return false }
+        self.declareDead(slot, reason: .crashed, accusing: crashed, judges: judges.count, now: now)
+        return true
+    }
+
+    /// Evidence of life of a suspect or dead member: the dead come back unless the judges' majority still stands, which only
+    /// their own refutation or retraction ends.
+    mutating func reconsider(_ slot: Int32, now: DetectorTime) {
+        guard self.records[Int(slot)].status == .dead else {
+            self.judge(slot, now: now)
+            return
+        }
+        if self.isComponentStale {
+            self.computeComponent()
+        }
+        let accusers = self.countingAccusations(of: slot)
+        let judges = self.judges(of: slot)
+        let accusing = accusers.count { judges.contains($0.accuser) }
+        if accusing * 2 > judges.count {
+            return
+        }
+        if accusers.isEmpty {
+            self.declareAlive(slot, now: now)
+        } else {
+            let detail = self.ensureDetail(slot)
+            self.details[detail].suspectSince = now
+            self.declareSuspect(slot, now: now)
+        }
+    }
+
+    func countingAccusations(of slot: Int32) -> [StandingAccusation] {
+        guard let detail = self.detail(slot) else { return [] }
+        return self.details[detail].standing.filter { self.counts($0, against: slot) }
+    }
+
+    /// Lifeguard: from the maximum, when one judge accuses, to the minimum, shrinking with the logarithm of the confirmations. A
+    /// single judge has nobody to confirm it and waits the maximum.
+    func suspicionTime(accusing: Int, judges: Int) -> Int64 {
+        let expected = min(self.settings.suspicionConfirmations, judges - 1)
+        guard expected > 0 else { return self.timing.suspicionMaximum }
+        let confirmations = min(max(accusing - 1, 0), expected)
+        let share = Mathematics.ln(Double(confirmations + 1)) / Mathematics.ln(Double(expected + 1))
+        let span = Double(self.timing.suspicionMaximum - self.timing.suspicionMinimum)
+        return self.timing.suspicionMaximum - Int64(span * min(share, 1))
+    }
+
+    // MARK: - Declarations
+
+    private mutating func declareSuspect(_ slot: Int32, now: DetectorTime) {
+        self.setStatus(slot, .suspect)
+        self.tell(slot, .suspected, now: now)
+        let record = self.records[Int(slot)]
+        self.actions.append(
+            .declareSuspect(target: self.names[Int(slot)], generation: record.generation, incarnation: record.incarnation)
+        )
+    }
+
+    private mutating func declareAlive(_ slot: Int32, now: DetectorTime) {
+        self.setStatus(slot, .alive)
+        let detail = self.ensureDetail(slot)
+        self.details[detail].backoff = 0
+        self.tell(slot, .declaredAlive, now: now)
+        let record = self.records[Int(slot)]
+        self.actions.append(
+            .declareAlive(target: self.names[Int(slot)], generation: record.generation, incarnation: record.incarnation)
+        )
+    }
+
+    /// The one place where a node is declared dead.
+    mutating func declareDead(_ slot: Int32, reason: DeathReason, accusing: Int, judges: Int, now: DetectorTime) {
+        let record = self.records[Int(slot)]
+        guard record.isLive, slot != self.selfSlot else { return }
+        self.cancelCheck(slot)
+        self.forgetReachability(slot)
+        self.setStatus(slot, .dead)
+        let detail = self.ensureDetail(slot)
+        if let place = self.ownAccusation(detail) {
+            self.details[detail].standing[place].hasVerdict = true
+        }
+        self.tell(slot, .declaredDead(reason, accusing: accusing, judges: judges), now: now)
+        self.actions.append(
+            .declareDead(
+                target: self.names[Int(slot)],
+                generation: record.generation,
+                incarnation: record.incarnation,
+                reason: reason
+            )
+        )
+    }
+}

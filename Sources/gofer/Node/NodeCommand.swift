@@ -1,0 +1,224 @@
+// SPDX-License-Identifier: Apache-2.0
+// gofer node
+
+internal import ArgumentParser
+internal import GoferBroke
+internal import GoferBrokeConfiguration
+internal import Logging
+internal import ServiceLifecycle
+internal import UnixSignals
+
+/// `gofer node`
+struct NodeCommand: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "node",
+        abstract: "Runs a node until it is told to leave.",
+        discussion: """
+            A flag wins over the environment (GOFERBROKE_…), that over the configuration file, that over the default.
+            SIGTERM and SIGINT leave the cluster and end; SIGHUP reads the files again and says what has changed.
+
+            Examples:
+
+              gofer node --name test --id 1 --cluster-network LOCAL \\
+                --node-ip localhost --node-port 8081
+              gofer node --name test --id 2 --cluster-network LOCAL \\
+                --node-ip localhost --node-port 8082
+              gofer node --config node.conf --cluster-config cluster.conf
+              gofer node --name web-1 --cluster shop --node-port 0 \\
+                --seed 10.0.0.7:8081 --client-port 9081
+            """
+    )
+
+    @Option(name: .long, help: "First part of the node's name, or all of it without --id.") var name: String?
+    @Option(name: .long, help: "Second part: the node is called NAME-ID.") var id: String?
+    @Option(name: .long, help: "The cluster's name.") var cluster: String?
+    @Option(
+        name: .long,
+        help: ArgumentHelp("The networks of the cluster: LOCAL, PRIVATE, PUBLIC or DYNAMIC.", valueName: "type"),
+        completion: .list(["LOCAL", "PRIVATE", "PUBLIC", "DYNAMIC"])
+    )
+    var clusterNetwork: String?
+    @Option(name: .customLong("node-ip"), help: ArgumentHelp("The address to listen on.", valueName: "host")) var nodeIP: String?
+    @Option(name: .long, help: ArgumentHelp("The port to listen on; 0 lets the system choose.", valueName: "port")) var nodePort: String?
+    @Option(name: .long, help: ArgumentHelp("The node document.", valueName: "file"), completion: .file()) var config: String?
+    @Option(name: .long, help: ArgumentHelp("The cluster document.", valueName: "file"), completion: .file()) var clusterConfig: String?
+    @Option(name: .long, help: ArgumentHelp("A node to join through; may be given several times.", valueName: "host:port"))
+    var seed: [String] = []
+    @Option(name: .long, help: ArgumentHelp("The port for clients; 0 lets the system choose.", valueName: "port"))
+    var clientPort: String?
+    @Option(
+        name: .long,
+        help: ArgumentHelp("The Unix socket for clients, or `off`; by default one in the user's runtime folder.", valueName: "path"),
+        completion: .file()
+    )
+    var clientSocket: String?
+    @Option(
+        name: .long,
+        help: ArgumentHelp("Where generation, own deltas and known addresses survive a restart.", valueName: "folder"),
+        completion: .directory
+    )
+    var dataDirectory: String?
+    @Option(
+        name: .long,
+        help: ArgumentHelp("How much is logged.", valueName: "level"),
+        completion: .list(ConfigurationLogLevel.allCases.map(\.rawValue))
+    )
+    var logLevel: String?
+    @Flag(name: .long, help: "Print errors as JSON.") var json = false
+
+    /// The flags that were given.
+    var flags: NodeFlags {
+        NodeFlags(
+            name: self.name,
+            id: self.id,
+            cluster: self.cluster,
+            clusterNetwork: self.clusterNetwork,
+            nodeIP: self.nodeIP,
+            nodePort: self.nodePort,
+            seeds: self.seed,
+            clientPort: self.clientPort,
+            clientSocket: self.clientSocket,
+            dataDirectory: self.dataDirectory,
+            logLevel: self.logLevel,
+            configFile: self.config,
+            clusterConfigFile: self.clusterConfig
+        )
+    }
+
+    func run() async throws {
+        let flags = self.flags
+        let environment = Environment.all
+        let settings = try NodeSettings.load(flags, environment: environment)
+        let sink = LogSink(settings.node.configuration)
+        let logger = sink.logger(label: "gofer")
+        for warning in settings.warnings {
+            logger.warning("configuration", metadata: ["warning": "\(warning)"])
+        }
+        let node = try NodeCommand.makeNode(settings, logger: logger)
+        NodeCommand.logDoors(node, logger)
+        let reload = ReloadService(settings: settings, node: node, sink: sink, logger: logger) { () throws(CommandFailure) in
+            try NodeSettings.load(flags, environment: environment)
+        }
+        // The group logs its own steps, which say nothing that the node does not.
+        var quiet = logger
+        quiet.logLevel = sink.level <= .debug ? .debug : .error
+        var group = ServiceGroupConfiguration(
+            services: [
+                .init(service: reload),
+                .init(service: node, successTerminationBehavior: .gracefullyShutdownGroup),
+            ],
+            gracefulShutdownSignals: [.sigterm, .sigint],
+            logger: quiet
+        )
+        // A node leaves within its LeaveTimeout; this is for one that hangs.
+        group.maximumGracefulShutdownDuration = settings.node.configuration.leaveTimeout + .seconds(10)
+        do {
+            try await ServiceGroup(configuration: group).run()
+        } catch let error as GoferBrokeError {
+            throw CommandFailure(error)
+        }
+    }
+
+    /// A node that listens, or why not.
+    static func makeNode(
+        _ settings: NodeSettings,
+        folder: SocketFolder = SocketFolder(),
+        logger: Logger
+    ) throws(CommandFailure) -> GossipNode {
+        if case .automatic = settings.node.configuration.clientSocket { try folder.prepare() }
+        do {
+            return try GossipNode(configuration: try settings.configuration(folder: folder), logger: logger)
+        } catch let failure as CommandFailure {
+            throw failure
+        } catch let error as GoferBrokeError where error.code == .configuration {
+            throw CommandFailure(.configuration, .configuration, error.description)
+        } catch {
+            throw CommandFailure(any: error)
+        }
+    }
+
+    private static func logDoors(_ node: GossipNode, _ logger: Logger) {
+        var metadata: Logger.Metadata = ["node": "\(node.name)", "cluster": "\(node.cluster)"]
+        if let port = node.clientPort { metadata["client-port"] = "\(port)" }
+        if let path = node.clientSocketPath { metadata["client-socket"] = "\(path)" }
+        logger.info("node started", metadata: metadata)
+    }
+}
+
+extension LogSink {
+    /// As the node document says.
+    convenience init(_ configuration: NodeConfiguration) {
+        let level = Logger.Level(configuration.logLevel)
+        switch configuration.logOutput {
+        case .stdout: self.init(format: .text, level: level, toStandardError: false)
+        case .stderr: self.init(format: .text, level: level, toStandardError: true)
+        case .json: self.init(format: .json, level: level, toStandardError: false)
+        }
+    }
+}
+
+extension Logger.Level {
+    /// The level that a configuration means.
+    init(_ level: ConfigurationLogLevel) {
+        switch level {
+        case .trace: self = .trace
+        case .debug: self = .debug
+        case .info: self = .info
+        case .notice: self = .notice
+        case .warning: self = .warning
+        case .error: self = .error
+        case .critical: self = .critical
+        }
+    }
+}
+
+/// Reads the configuration again at each SIGHUP, applies what can change, and says what can't.
+struct ReloadService: Service {
+    let settings: NodeSettings
+    let node: GossipNode
+    let sink: LogSink
+    let logger: Logger
+    let load: @Sendable () throws(CommandFailure) -> NodeSettings
+
+    /// Lasts until the group shuts down.
+    func run() async throws {
+        var current = self.settings
+        for await _ in await UnixSignalsSequence(trapping: .sighup).cancelOnGracefulShutdown() {
+            do {
+                let new = try self.load()
+                self.apply(SettingsReload(from: current, to: new), new)
+                current = new
+            } catch {
+                self.logger.error("configuration not reloaded", metadata: ["error": "\(error.description)"])
+            }
+        }
+    }
+
+    private func apply(_ reload: SettingsReload, _ new: NodeSettings) {
+        for warning in new.warnings {
+            self.logger.warning("configuration", metadata: ["warning": "\(warning)"])
+        }
+        self.sink.level = Logger.Level(new.node.configuration.logLevel)
+        if reload.applied.contains(where: { $0.key.path == "Seeds" || $0.key.path == "SeedServers" }) {
+            do {
+                try self.node.setSeeds(new.seeds)
+            } catch {
+                self.logger.error("seeds not changed", metadata: ["error": "\(error)"])
+            }
+        }
+        self.say("configuration key changed", reload.applied)
+        self.say("configuration key counts from the next start", reload.postponed)
+        self.say("configuration key is the cluster's: use gofer config set", reload.clusters)
+        let count = reload.applied.count + reload.postponed.count + reload.clusters.count
+        self.logger.info("configuration reloaded", metadata: ["differences": "\(count)"])
+    }
+
+    private func say(_ message: Logger.Message, _ differences: [ConfigurationDifference]) {
+        for difference in differences {
+            self.logger.notice(
+                message,
+                metadata: ["key": "\(difference.key.path)", "old": "\(difference.text)", "new": "\(difference.otherText)"]
+            )
+        }
+    }
+}
