@@ -103,7 +103,17 @@ let package = Package(
             ],
             swiftSettings: swiftSettings
         ),
-        .testTarget(name: "goferTests", dependencies: ["gofer"], swiftSettings: swiftSettings),
+        .testTarget(
+            name: "goferTests",
+            dependencies: [
+                "gofer",
+                "GoferBroke",
+                "GoferBrokeConfiguration",
+                .product(name: "ArgumentParser", package: "swift-argument-parser"),
+                .product(name: "Logging", package: "swift-log"),
+            ],
+            swiftSettings: swiftSettings
+        ),
     ],
     swiftLanguageModes: [.v6],
     cLanguageStandard: .gnu11
