@@ -315,6 +315,8 @@ static void settings_fill(gb_engine_settings *s)
     s->departed_retention_us = or_default(s->departed_retention_us, 86400 * ENGINE_S);
     s->detector_tick_us = or_default(s->detector_tick_us, 100 * ENGINE_MS);
     s->pull_stall_us = or_default(s->pull_stall_us, ENGINE_S);
+    s->reconnect_interval_us = or_default(s->reconnect_interval_us, ENGINE_REVIVE_INTERVAL);
+    s->leave_timeout_us = or_default(s->leave_timeout_us, ENGINE_LEAVE_BOUND);
     s->exchanges_per_round = (uint32_t)or_default(s->exchanges_per_round, 1);
     s->key_count_max = (uint32_t)or_default(s->key_count_max, GB_KEYS_PER_PARTICIPANT_MAX);
     s->value_size_max = (uint32_t)or_default(s->value_size_max, GB_VALUE_SIZE_MAX);
@@ -432,7 +434,7 @@ gb_err gb_engine_open(const gb_engine_options *options, gb_time_us now, gb_engin
     e->round_at = now + e->settings.gossip_interval_us;
     e->exchange_tokens = e->settings.exchanges_per_round;
     e->random_at = now + ENGINE_RANDOM_INTERVAL / 2 + gb_rng_below(&e->rng, ENGINE_RANDOM_INTERVAL);
-    e->revive_at = now + ENGINE_REVIVE_INTERVAL;
+    e->revive_at = now + e->settings.reconnect_interval_us;
     e->tick_at = now + e->settings.detector_tick_us;
     e->stall_at = GB_NO_TIME;
     e->expire_at = now;
@@ -740,6 +742,7 @@ void gb_engine_configure(gb_engine *e, gb_time_us now, const gb_engine_settings 
     gb_map_set_limits(e->map, e->settings.key_count_max, e->settings.value_size_max,
                       e->settings.tombstone_grace_us);
     e->round_at = earlier(e->round_at, e->now + e->settings.gossip_interval_us);
+    e->revive_at = earlier(e->revive_at, e->now + e->settings.reconnect_interval_us);
     e->tick_at = earlier(e->tick_at, e->now + e->settings.detector_tick_us);
     e->departed_check_at = e->now;
     ENGINE_EACH_LINK(e, link)
@@ -760,7 +763,7 @@ void gb_engine_leave(gb_engine *e, gb_time_us now)
     }
     e->is_leaving = true;
     e->is_joining = false;
-    e->leave_deadline = e->now + ENGINE_LEAVE_BOUND;
+    e->leave_deadline = e->now + e->settings.leave_timeout_us;
     gb_peer *peer = peer_at(e, e->self->slot);
     GB_ASSERT(peer != NULL);
     peer->status = GB_STATUS_LEFT;

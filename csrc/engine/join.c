@@ -191,8 +191,8 @@ gb_time_us join_due(gb_engine *e)
     }
     if (e->is_joined) {
         if (e->now >= e->revive_at) {
-            e->revive_at =
-                e->now + ENGINE_REVIVE_INTERVAL / 2 + gb_rng_below(&e->rng, ENGINE_REVIVE_INTERVAL);
+            uint64_t interval = e->settings.reconnect_interval_us;
+            e->revive_at = e->now + interval / 2 + gb_rng_below(&e->rng, interval);
             revive(e);
         }
         return e->revive_at;

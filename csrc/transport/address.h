@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* address.h: hosts and ports as texts and sockaddrs; listening sockets. Blocking: for the threads of
- * the host, not for the loop. */
+/* address.h: hosts and ports as texts and sockaddrs; listening sockets. Blocking: for the threads
+ * of the host, not for the loop. */
 #ifndef GB_TRANSPORT_ADDRESS_H
 #define GB_TRANSPORT_ADDRESS_H
 

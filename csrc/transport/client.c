@@ -39,7 +39,8 @@ struct gb_client {
     uint8_t buffer[GB_READ_SIZE];
 };
 
-/* ---- Time ---------------------------------------------------------------------------------------- */
+/* ---- Time
+ * ---------------------------------------------------------------------------------------- */
 
 static uint64_t now_us(void)
 {
@@ -77,7 +78,8 @@ static gb_err wait_for(int fd, short events, uint64_t deadline)
     }
 }
 
-/* ---- Connecting ---------------------------------------------------------------------------------- */
+/* ---- Connecting
+ * ---------------------------------------------------------------------------------- */
 
 static gb_err connect_at(int family, const struct sockaddr *address, socklen_t size,
                          uint64_t deadline, int *out, int *code)
@@ -130,8 +132,8 @@ static gb_err connect_unix(const char *path, uint64_t deadline, int *fd, gb_err_
     }
     memcpy(address.sun_path, path, strlen(path));
     int code = 0;
-    gb_err err = connect_at(AF_UNIX, (const struct sockaddr *)&address, sizeof address, deadline,
-                            fd, &code);
+    gb_err err =
+        connect_at(AF_UNIX, (const struct sockaddr *)&address, sizeof address, deadline, fd, &code);
     if (err != GB_OK) {
         return gb_err_info_set(info, err, -code, "connect to %s: %s", path,
                                code == ENOENT ? "no such socket" : uv_strerror(-code));
@@ -203,7 +205,8 @@ static gb_err connect_tcp(const char *door, uint64_t deadline, int *fd, gb_err_i
                                           uv_strerror(-code));
 }
 
-/* ---- Bytes --------------------------------------------------------------------------------------- */
+/* ---- Bytes
+ * --------------------------------------------------------------------------------------- */
 
 static gb_err client_break(gb_client *client, gb_err err)
 {
@@ -267,7 +270,8 @@ static gb_err client_read(gb_client *client, uint64_t deadline, gb_frame *out)
     }
 }
 
-/* ---- Handshake ----------------------------------------------------------------------------------- */
+/* ---- Handshake
+ * ----------------------------------------------------------------------------------- */
 
 static gb_err client_hello(gb_client *client, uint64_t deadline)
 {
@@ -283,9 +287,9 @@ static gb_err client_hello(gb_client *client, uint64_t deadline)
         .instance = instance,
     };
     gb_err err = gb_hello_encode(&client->out, GB_FRAME_HELLO, 0, &hello);
-    return err == GB_OK ? client_write(client, gb_slice_make(client->out.base, client->out.len),
-                                       deadline)
-                        : err;
+    return err == GB_OK
+               ? client_write(client, gb_slice_make(client->out.base, client->out.len), deadline)
+               : err;
 }
 
 static gb_err client_welcome(gb_client *client, const gb_frame *frame, gb_err_info *info)
@@ -337,7 +341,8 @@ static gb_err client_handshake(gb_client *client, uint64_t deadline, gb_err_info
     }
 }
 
-/* ---- Public -------------------------------------------------------------------------------------- */
+/* ---- Public
+ * -------------------------------------------------------------------------------------- */
 
 gb_err gb_client_open(const char *door, uint64_t timeout_us, gb_client **out, gb_err_info *info)
 {

@@ -30,9 +30,9 @@ typedef struct gb_conn {
     uint64_t link;
     gb_conn_state state;
     uint8_t role;
-    bool has_handle;  /* libuv holds it */
+    bool has_handle;   /* libuv holds it */
     bool is_in_flight; /* `write` is */
-    bool is_shut;     /* the shutdown was asked for */
+    bool is_shut;      /* the shutdown was asked for */
     union {
         uv_handle_t handle;
         uv_stream_t stream;

@@ -19,7 +19,7 @@ typedef struct gb_dial {
     uint32_t next;
     bool is_connecting; /* libuv has `connect` */
     bool is_failed;     /* before it began: `status` says why */
-    int status; /* the most telling failure so far; 0: none yet */
+    int status;         /* the most telling failure so far; 0: none yet */
     struct sockaddr_storage addresses[GB_DIAL_ADDRESSES_MAX];
 } gb_dial;
 
@@ -148,8 +148,8 @@ static void on_resolved(void *user, int status, const struct addrinfo *addresses
     if (status != 0) {
         dial_note_failure(dial, status);
     }
-    for (const struct addrinfo *at = addresses;
-         at != NULL && dial->count < GB_DIAL_ADDRESSES_MAX; at = at->ai_next) {
+    for (const struct addrinfo *at = addresses; at != NULL && dial->count < GB_DIAL_ADDRESSES_MAX;
+         at = at->ai_next) {
         if (at->ai_addrlen <= sizeof dial->addresses[0]) {
             memcpy(&dial->addresses[dial->count], at->ai_addr, at->ai_addrlen);
             dial->count++;
@@ -192,13 +192,11 @@ static bool dial_copy_host(gb_slice host, char *out, size_t size)
     return true;
 }
 
-void gb_dial_start(gb_node *node, uint64_t link, gb_slice host, uint16_t port,
-                   uint64_t timeout_us)
+void gb_dial_start(gb_node *node, uint64_t link, gb_slice host, uint16_t port, uint64_t timeout_us)
 {
     GB_ASSERT_ON_LOOP(node->loop);
     gb_dial *dial = gb_alloc_zeroed(node->allocator, sizeof *dial);
-    gb_conn *conn =
-        dial == NULL ? NULL : gb_conn_open(node, link, GB_ROLE_MEMBER, on_dial_timer);
+    gb_conn *conn = dial == NULL ? NULL : gb_conn_open(node, link, GB_ROLE_MEMBER, on_dial_timer);
     if (conn == NULL) {
         gb_free(node->allocator, dial);
         gb_engine_closed(node->engine, gb_now(), link, GB_CLOSE_UNREACHABLE,

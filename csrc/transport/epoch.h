@@ -10,7 +10,8 @@
  * Why it is right: a reader counts itself (sequentially consistent), then looks at the epoch again.
  * If it still is e, the count came before the owner's step to e + 1 in the one total order, so the
  * owner, which reads the counters after that step, sees it. A reader counted in e + 1 or later has
- * read that number after the owner stored it, hence after everything retired in e was unpublished. */
+ * read that number after the owner stored it, hence after everything retired in e was unpublished.
+ */
 #ifndef GB_TRANSPORT_EPOCH_H
 #define GB_TRANSPORT_EPOCH_H
 

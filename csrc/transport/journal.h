@@ -3,8 +3,8 @@
  *
  *   file:  "GBDJ", u32 format version 1, u32 CRC-32C of these 8 bytes; then entries
  *   entry: u32 body size, u32 CRC-32C of the 4 bytes before, u32 CRC-32C of the body; then the body
- *   body:  u8 kind (1 set, 2 delete), u8 value type, u64 expiry (milliseconds since 1970, 0: never),
- *          u32 TTL as set in milliseconds, u8 group size, u16 key size, u32 value size, the bytes
+ *   body:  u8 kind (1 set, 2 delete), u8 value type, u64 expiry (milliseconds since 1970, 0:
+ * never), u32 TTL as set in milliseconds, u8 group size, u16 key size, u32 value size, the bytes
  *
  * Numbers are big-endian. An entry that was being written when the power went is the last one, and
  * incomplete or zero: it is cut off. Anything else that does not check is damage, and refused. */

@@ -12,8 +12,7 @@
 
 /* ---- Timers --------------------------------------------------------------------------------- */
 
-gb_err gb_timer_open(gb_timer *timer, gb_loop *loop,
-                     void (*fire)(gb_timer *timer, gb_time_us now))
+gb_err gb_timer_open(gb_timer *timer, gb_loop *loop, void (*fire)(gb_timer *timer, gb_time_us now))
 {
     gb_err err = gb_heap_reserve(&loop->timers, loop->timer_count + 1);
     if (err != GB_OK) {
@@ -225,9 +224,8 @@ gb_err gb_loop_open(const gb_loop_options *options, gb_loop **out, gb_err_info *
     if (options != NULL && options->size != sizeof *options) {
         return gb_err_info_set(info, GB_EINVAL, 0, "open loop: options of another version");
     }
-    const gb_allocator *allocator = options != NULL && options->allocator != NULL
-                                        ? options->allocator
-                                        : gb_allocator_default();
+    const gb_allocator *allocator =
+        options != NULL && options->allocator != NULL ? options->allocator : gb_allocator_default();
     gb_loop *loop = gb_alloc_zeroed(allocator, sizeof *loop);
     if (loop == NULL) {
         return gb_err_info_set(info, GB_ENOMEM, 0, "open loop: out of memory");

@@ -36,8 +36,8 @@ struct gb_loop {
     size_t timer_count;
     uint64_t armed_ms; /* what the uv timer is set to; UINT64_MAX: nothing */
     uint64_t turn_no;
-    gb_list dirty;     /* nodes with work */
-    gb_list resuming;  /* connections that may read again in the next turn */
+    gb_list dirty;    /* nodes with work */
+    gb_list resuming; /* connections that may read again in the next turn */
     /* any thread */
     _Atomic(gb_node *) posted; /* nodes with commands, newest first */
     atomic_bool should_stop;
@@ -64,8 +64,7 @@ void gb_loop_post(gb_loop *loop, gb_node *node);
 void gb_loop_broadcast(gb_loop *loop);
 
 /* Loop. Errors: GB_ENOMEM; after it, setting cannot fail. */
-gb_err gb_timer_open(gb_timer *timer, gb_loop *loop,
-                     void (*fire)(gb_timer *timer, gb_time_us now));
+gb_err gb_timer_open(gb_timer *timer, gb_loop *loop, void (*fire)(gb_timer *timer, gb_time_us now));
 /* Loop. One that was not opened stays as it is. */
 void gb_timer_close(gb_timer *timer);
 /* Loop. `at` UINT64_MAX: not at all. */

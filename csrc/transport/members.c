@@ -13,8 +13,7 @@
 static bool member_in_slot(const gb_engine *engine, uint32_t slot, gb_member *out)
 {
     gb_participant *participant = gb_map_at(gb_engine_map(engine), slot);
-    return participant != NULL &&
-           gb_engine_member(engine, gb_participant_name(participant), out);
+    return participant != NULL && gb_engine_member(engine, gb_participant_name(participant), out);
 }
 
 static void copy_slice(gb_slice *slice, uint8_t **at)

@@ -49,8 +49,8 @@ static void advertise_interfaces(const gb_node *node, gb_address_list *list)
     }
 }
 
-gb_err gb_node_advertise(const gb_node *node, const gb_node_options *options,
-                         gb_address_list *list, gb_err_info *info)
+gb_err gb_node_advertise(const gb_node *node, const gb_node_options *options, gb_address_list *list,
+                         gb_err_info *info)
 {
     list->count = 0;
     if (options->advertised == NULL || options->advertised_count == 0) {
@@ -70,12 +70,12 @@ gb_err gb_node_advertise(const gb_node *node, const gb_node_options *options,
     for (uint32_t i = 0; i < options->advertised_count; i++) {
         const gb_endpoint *endpoint = &options->advertised[i];
         if (!host_is_usable(endpoint->host)) {
-            return gb_err_info_set(info, GB_EINVAL, 0,
-                                   "advertise: a host must have 1 to %d bytes", GB_HOST_SIZE_MAX);
+            return gb_err_info_set(info, GB_EINVAL, 0, "advertise: a host must have 1 to %d bytes",
+                                   GB_HOST_SIZE_MAX);
         }
-        list->addresses[i] = (gb_address){gb_host_scope(endpoint->host),
-                                          gb_slice_from_str(endpoint->host),
-                                          endpoint->port == 0 ? node->port : endpoint->port};
+        list->addresses[i] =
+            (gb_address){gb_host_scope(endpoint->host), gb_slice_from_str(endpoint->host),
+                         endpoint->port == 0 ? node->port : endpoint->port};
         list->count++;
     }
     return GB_OK;

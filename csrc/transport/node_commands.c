@@ -8,7 +8,8 @@
 
 #include <string.h>
 
-/* ---- Posting ------------------------------------------------------------------------------------- */
+/* ---- Posting
+ * ------------------------------------------------------------------------------------- */
 
 static gb_command *command_make(gb_node *node, gb_command_kind kind, size_t bytes_size)
 {
@@ -74,8 +75,7 @@ gb_err gb_node_act(gb_node *node, const gb_action *action)
     if (atomic_load(&node->is_closed)) {
         return GB_ECLOSED;
     }
-    gb_command *command =
-        command_make(node, GB_COMMAND_ACT, action->name.len + action->helper.len);
+    gb_command *command = command_make(node, GB_COMMAND_ACT, action->name.len + action->helper.len);
     if (command == NULL) {
         return GB_ENOMEM;
     }
@@ -114,8 +114,7 @@ gb_err gb_node_set_seeds(gb_node *node, const gb_endpoint *seeds, uint32_t seed_
     for (uint32_t i = 0; i < list->count; i++) {
         size += list->addresses[i].host.len;
     }
-    gb_command *command =
-        err == GB_OK ? command_make(node, GB_COMMAND_SET_SEEDS, size) : NULL;
+    gb_command *command = err == GB_OK ? command_make(node, GB_COMMAND_SET_SEEDS, size) : NULL;
     if (command != NULL) {
         gb_address *copies = (gb_address *)(void *)command->bytes;
         uint8_t *at = (uint8_t *)(copies + list->count);
@@ -133,7 +132,8 @@ gb_err gb_node_set_seeds(gb_node *node, const gb_endpoint *seeds, uint32_t seed_
     return command == NULL ? GB_ENOMEM : command_post(node, command);
 }
 
-/* ---- Clients ------------------------------------------------------------------------------------- */
+/* ---- Clients
+ * ------------------------------------------------------------------------------------- */
 
 /* Count `size` bytes as queued for the client of `link`. */
 static gb_err client_reserve(gb_node *node, uint64_t link, size_t size, uint32_t *slot)
@@ -182,7 +182,8 @@ gb_err gb_node_client_send(gb_node *node, uint64_t link, uint8_t frame_type, uin
     return command_post(node, command);
 }
 
-/* ---- Own deltas ---------------------------------------------------------------------------------- */
+/* ---- Own deltas
+ * ---------------------------------------------------------------------------------- */
 
 static bool own_has_key(void *user, gb_lane lane, gb_slice group, gb_slice key)
 {
@@ -266,7 +267,8 @@ gb_err gb_node_delete(gb_node *node, gb_lane lane, gb_slice group, gb_slice key)
     return own_put(node, lane, &delta);
 }
 
-/* ---- Tests --------------------------------------------------------------------------------------- */
+/* ---- Tests
+ * --------------------------------------------------------------------------------------- */
 
 gb_err gb_node_test_drop_link(gb_node *node, uint32_t position)
 {

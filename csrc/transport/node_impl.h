@@ -128,22 +128,23 @@ struct gb_node {
     gb_listener client_door;
     gb_listener socket_door;
     gb_timer timer;
-    gb_command_list taken;     /* commands being carried out */
-    gb_command_list waiting;   /* answers to clients whose link is full */
+    gb_command_list taken;   /* commands being carried out */
+    gb_command_list waiting; /* answers to clients whose link is full */
     bool is_members_dirty;
-    gb_time_us members_at;     /* last picture */
+    gb_time_us members_at; /* last picture */
     bool is_stats_dirty;
     gb_time_us stats_at;
-    gb_time_us retry_at;       /* own changes that the engine did not take; UINT64_MAX: none */
-    gb_time_us reclaim_at;     /* retired objects that readers may see; UINT64_MAX: none */
-    gb_time_us addresses_at;   /* known addresses are stored next */
-    bool seeds_are_own;        /* the host gave seeds; else what is stored is tried after joining */
+    gb_time_us retry_at;     /* own changes that the engine did not take; UINT64_MAX: none */
+    gb_time_us reclaim_at;   /* retired objects that readers may see; UINT64_MAX: none */
+    gb_time_us addresses_at; /* known addresses are stored next */
+    bool seeds_are_own;      /* the host gave seeds; else what is stored is tried after joining */
 };
 
 /* What is kept of a closed node's memory is everything before this field. */
 #define GB_NODE_SHELL_SIZE offsetof(gb_node, name)
 
-/* ---- node_loop.c ------------------------------------------------------------------------------ */
+/* ---- node_loop.c ------------------------------------------------------------------------------
+ */
 
 /* What was posted: attach, commands, own changes, close. */
 void gb_node_process(gb_node *node);
@@ -159,13 +160,16 @@ void gb_node_notify_limit(gb_node *node, gb_err code, const char *text);
 void gb_node_notify(gb_node *node, const gb_event *event);
 /* For gb_epoch_retire and the engine's `reclaim`. */
 void gb_node_reclaim(void *user, void (*release)(const gb_allocator *, void *), void *object);
+/* Own keys in the map, for the limit that gb_node_set checks. */
+void gb_node_count_keys(gb_node *node);
 /* Replace the published picture of the members. */
 void gb_node_publish_members(gb_node *node, gb_time_us now);
 
 /* node_open.c. Any thread: what gb_node_set refuses. */
 void gb_node_set_limits(gb_node *node, const gb_engine_settings *settings);
 
-/* ---- node_store.c: what a node keeps in its data directory. Loop thread. ------------------------ */
+/* ---- node_store.c: what a node keeps in its data directory. Loop thread. ------------------------
+ */
 
 gb_err gb_node_start_store(gb_node *node);
 /* On disk before anything of the new generation leaves. */
@@ -174,7 +178,8 @@ void gb_node_store_generation(gb_node *node, uint64_t generation);
 void gb_node_use_stored_seeds(gb_node *node);
 void gb_node_store_addresses(gb_node *node, gb_time_us now);
 
-/* ---- node_addresses.c: threads of the host. ------------------------------------------------------ */
+/* ---- node_addresses.c: threads of the host.
+ * ------------------------------------------------------ */
 
 typedef struct gb_address_list {
     gb_address addresses[GB_SEEDS_MAX];
@@ -184,13 +189,14 @@ typedef struct gb_address_list {
 
 /* Where others can dial this node; slices point into options, the node or the list.
  * Errors: GB_EINVAL. */
-gb_err gb_node_advertise(const gb_node *node, const gb_node_options *options,
-                         gb_address_list *list, gb_err_info *info);
+gb_err gb_node_advertise(const gb_node *node, const gb_node_options *options, gb_address_list *list,
+                         gb_err_info *info);
 /* Seeds without our own addresses; slices point into `seeds`. Errors: GB_EINVAL. */
 gb_err gb_node_check_seeds(const gb_node *node, const gb_endpoint *seeds, uint32_t seed_count,
                            gb_address_list *list, gb_err_info *info);
 
-/* ---- lists of commands, not synchronized -------------------------------------------------------- */
+/* ---- lists of commands, not synchronized --------------------------------------------------------
+ */
 
 void gb_command_list_init(gb_command_list *list);
 void gb_command_list_push(gb_command_list *list, gb_command *command);

@@ -22,7 +22,8 @@
 static void node_on_timer(gb_timer *timer, gb_time_us now);
 static void node_begin_close(gb_node *node);
 
-/* ---- Small things ------------------------------------------------------------------------------ */
+/* ---- Small things ------------------------------------------------------------------------------
+ */
 
 void gb_command_list_init(gb_command_list *list)
 {
@@ -77,7 +78,8 @@ void gb_node_reclaim(void *user, void (*release)(const gb_allocator *, void *), 
     gb_epoch_retire(&node->epoch, release, object);
 }
 
-/* ---- Clients ------------------------------------------------------------------------------------ */
+/* ---- Clients ------------------------------------------------------------------------------------
+ */
 
 static gb_client_slot *client_slot(gb_node *node, uint64_t link)
 {
@@ -114,9 +116,9 @@ static void client_forget(gb_node *node, uint64_t link)
 /* false: the link is full, keep it for later. */
 static bool client_send(gb_node *node, gb_command *command, gb_time_us now)
 {
-    gb_err err = gb_engine_client_send(node->engine, now, command->as.send.link,
-                                       command->as.send.frame_type, command->as.send.request_id,
-                                       command->as.send.payload);
+    gb_err err =
+        gb_engine_client_send(node->engine, now, command->as.send.link, command->as.send.frame_type,
+                              command->as.send.request_id, command->as.send.payload);
     if (err == GB_EFULL) {
         return false;
     }
@@ -133,8 +135,8 @@ static bool client_send(gb_node *node, gb_command *command, gb_time_us now)
     return true;
 }
 
-/* Answers that wait, in their order. One whose link is still full keeps those behind it for the same
- * link waiting, and no others. */
+/* Answers that wait, in their order. One whose link is still full keeps those behind it for the
+ * same link waiting, and no others. */
 static void clients_retry(gb_node *node, gb_time_us now)
 {
     gb_command_list kept;
@@ -153,7 +155,8 @@ static void clients_retry(gb_node *node, gb_time_us now)
     }
 }
 
-/* ---- Commands ----------------------------------------------------------------------------------- */
+/* ---- Commands -----------------------------------------------------------------------------------
+ */
 
 static void drop_link(gb_node *node, uint32_t position)
 {
@@ -222,7 +225,8 @@ static bool node_run_commands(gb_node *node, gb_time_us now)
     return false;
 }
 
-/* ---- Own changes --------------------------------------------------------------------------------- */
+/* ---- Own changes
+ * --------------------------------------------------------------------------------- */
 
 static void change_failed(gb_node *node, const gb_record *record, gb_err err)
 {
@@ -263,10 +267,9 @@ static gb_err apply_change(gb_node *node, const gb_pending_change *change, gb_ti
     return GB_OK;
 }
 
-static void node_count_keys(gb_node *node)
+void gb_node_count_keys(gb_node *node)
 {
-    const gb_participant *self =
-        gb_map_find(node->map, gb_slice_make(node->name, node->name_size));
+    const gb_participant *self = gb_map_find(node->map, gb_slice_make(node->name, node->name_size));
     if (self != NULL) {
         gb_pending_count_keys(&node->pending, self->key_count);
     }
@@ -287,13 +290,14 @@ static bool node_apply_pending(gb_node *node, gb_time_us now)
             return false;
         }
         /* Before the change is put away: a key counts here or there, never in neither. */
-        node_count_keys(node);
+        gb_node_count_keys(node);
         gb_pending_applied(&node->pending);
     }
     return true;
 }
 
-/* ---- What was posted ----------------------------------------------------------------------------- */
+/* ---- What was posted
+ * ----------------------------------------------------------------------------- */
 
 static gb_err node_start(gb_node *node)
 {
@@ -348,7 +352,8 @@ void gb_node_process(gb_node *node)
     }
 }
 
-/* ---- Events -------------------------------------------------------------------------------------- */
+/* ---- Events
+ * -------------------------------------------------------------------------------------- */
 
 /* What an event of the engine means to the node itself. */
 static void node_observe(gb_node *node, const gb_event *event)
@@ -410,7 +415,8 @@ void gb_node_notify(gb_node *node, const gb_event *event)
     }
 }
 
-/* ---- Flush --------------------------------------------------------------------------------------- */
+/* ---- Flush
+ * --------------------------------------------------------------------------------------- */
 
 static void node_effect(gb_node *node, gb_effect *effect)
 {
@@ -538,7 +544,7 @@ void gb_node_flush(gb_node *node)
         now = gb_now();
         gb_node_mark_dirty(node);
     }
-    node_count_keys(node);
+    gb_node_count_keys(node);
     node_publish_stats(node, now);
     /* Before the events: who is told of a member finds it. */
     if (node->is_members_dirty) {
@@ -566,11 +572,15 @@ static void node_on_timer(gb_timer *timer, gb_time_us now)
     gb_node_mark_dirty(node);
 }
 
-/* ---- The end -------------------------------------------------------------------------------------- */
+/* ---- The end
+ * -------------------------------------------------------------------------------------- */
 
 static void node_begin_close(gb_node *node)
 {
     if (node->store != NULL) {
+        /* What was accepted is kept, although nobody is told any more. */
+        while (node_apply_pending(node, gb_now())) {
+        }
         gb_node_store_addresses(node, gb_now());
         gb_store_stop(node->store);
     }
@@ -589,9 +599,9 @@ static void node_begin_close(gb_node *node)
 
 void gb_node_check_gone(gb_node *node)
 {
-    if (node->state != GB_NODE_CLOSING || node->conn_count > 0 ||
-        node->member_door.has_handle || node->client_door.has_handle ||
-        node->socket_door.has_handle || atomic_load(&node->is_posted) ||
+    if (node->state != GB_NODE_CLOSING || node->conn_count > 0 || node->member_door.has_handle ||
+        node->client_door.has_handle || node->socket_door.has_handle ||
+        atomic_load(&node->is_posted) ||
         (node->store != NULL && gb_store_is_working(node->store))) {
         return;
     }

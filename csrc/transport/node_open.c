@@ -18,7 +18,8 @@
 #define CLIENTS_DEFAULT 256
 #define EVENTS_DEFAULT 65536
 
-/* ---- Shells: the memory of nodes ----------------------------------------------------------------- */
+/* ---- Shells: the memory of nodes
+ * ----------------------------------------------------------------- */
 
 /* The loop keeps it, because a record may be given back after its node was closed. */
 static gb_err shell_acquire(gb_loop *loop, gb_node **out)
@@ -59,7 +60,8 @@ static void shell_release(gb_node *node)
     (void)pthread_mutex_unlock(&loop->mutex);
 }
 
-/* ---- Parts --------------------------------------------------------------------------------------- */
+/* ---- Parts
+ * --------------------------------------------------------------------------------------- */
 
 static bool conn_is(void *user, const void *item, const void *key)
 {
@@ -102,8 +104,8 @@ static gb_err node_init(gb_node *node, const gb_node_options *options)
 
     uint32_t event_count_max =
         options->event_count_max == 0 ? EVENTS_DEFAULT : options->event_count_max;
-    gb_err err = gb_event_queue_init(&node->events, node->allocator, event_count_max,
-                                     GB_EVENTS_SIZE_MAX);
+    gb_err err =
+        gb_event_queue_init(&node->events, node->allocator, event_count_max, GB_EVENTS_SIZE_MAX);
     if (err != GB_OK) {
         return err;
     }
@@ -164,7 +166,8 @@ static void node_deinit(gb_node *node)
     gb_free(node->allocator, node->socket_path);
 }
 
-/* ---- Options ------------------------------------------------------------------------------------- */
+/* ---- Options
+ * ------------------------------------------------------------------------------------- */
 
 static gb_err options_check(const gb_node_options *options, gb_err_info *info)
 {
@@ -223,7 +226,8 @@ void gb_node_set_limits(gb_node *node, const gb_engine_settings *settings)
                  value == 0 || value > GB_VALUE_SIZE_MAX ? (uint32_t)GB_VALUE_SIZE_MAX : value);
 }
 
-/* ---- Doors --------------------------------------------------------------------------------------- */
+/* ---- Doors
+ * --------------------------------------------------------------------------------------- */
 
 static gb_err node_listen(gb_node *node, const gb_node_options *options, gb_err_info *info)
 {
@@ -254,7 +258,8 @@ static gb_err node_listen(gb_node *node, const gb_node_options *options, gb_err_
     return err;
 }
 
-/* ---- Engine -------------------------------------------------------------------------------------- */
+/* ---- Engine
+ * -------------------------------------------------------------------------------------- */
 
 static gb_err node_choose_generation(gb_node *node, const gb_node_options *options,
                                      gb_err_info *info)
@@ -269,8 +274,7 @@ static gb_err node_choose_generation(gb_node *node, const gb_node_options *optio
         generation = gb_store_generation(node->store) + 1;
     }
     atomic_store(&node->generation, generation);
-    return node->store == NULL ? GB_OK
-                               : gb_store_write_generation(node->store, generation, info);
+    return node->store == NULL ? GB_OK : gb_store_write_generation(node->store, generation, info);
 }
 
 static gb_err node_add_stored_seeds(const gb_node *node, const gb_node_options *options,
@@ -354,9 +358,9 @@ static gb_err node_restore(gb_node *node, gb_err_info *info)
             /* A clock that was set back does not lengthen a life. */
             left_ms = left_ms > r->ttl_ms ? r->ttl_ms : left_ms;
         }
-        gb_err err = gb_engine_set(node->engine, now, GB_LANE_USER, gb_record_group(r),
-                                   gb_record_key(r), r->type, gb_record_value(r),
-                                   (uint32_t)left_ms);
+        gb_err err =
+            gb_engine_set(node->engine, now, GB_LANE_USER, gb_record_group(r), gb_record_key(r),
+                          r->type, gb_record_value(r), (uint32_t)left_ms);
         if (err != GB_OK) {
             return gb_err_info_set(info, err == GB_ENOMEM ? err : GB_ESTORE, 0,
                                    "open node: stored delta %.*s %.*s: %s", (int)r->group_size,
@@ -384,13 +388,15 @@ static gb_err node_publish_first(gb_node *node)
         GB_ASSERT(effect.kind == GB_EFFECT_NOTIFY); /* there are no links */
         gb_node_notify(node, effect.event);
     }
+    gb_node_count_keys(node);
     gb_node_publish_members(node, gb_now());
     gb_engine_read_stats(node->engine, &node->stats);
     gb_event_queue_publish(&node->events);
     return atomic_load(&node->members) == NULL ? GB_ENOMEM : GB_OK;
 }
 
-/* ---- Opening ------------------------------------------------------------------------------------- */
+/* ---- Opening
+ * ------------------------------------------------------------------------------------- */
 
 static gb_err node_prepare(gb_node *node, const gb_node_options *options, gb_err_info *info)
 {
@@ -441,8 +447,7 @@ static void node_wait_gone(gb_node *node)
     (void)pthread_mutex_unlock(&loop->mutex);
 }
 
-gb_err gb_node_open(gb_loop *loop, const gb_node_options *options, gb_node **out,
-                    gb_err_info *info)
+gb_err gb_node_open(gb_loop *loop, const gb_node_options *options, gb_node **out, gb_err_info *info)
 {
     gb_err_info_clear(info);
     gb_err err = options_check(options, info);

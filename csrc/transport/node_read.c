@@ -33,7 +33,8 @@ gb_slice gb_node_cluster(const gb_node *node)
     return gb_slice_make(node->cluster, node->cluster_size);
 }
 
-/* ---- Records ------------------------------------------------------------------------------------- */
+/* ---- Records
+ * ------------------------------------------------------------------------------------- */
 
 void gb_record_view(const gb_record *record, gb_delta *out)
 {
@@ -80,13 +81,13 @@ gb_err gb_node_get(gb_node *node, gb_slice name, gb_lane lane, gb_slice group, g
         }
     }
     _Atomic uint32_t *section = gb_epoch_enter(&node->epoch);
-    gb_err err =
-        gb_map_read_value(node->map, name, lane, group, key, gb_now(), out, generation);
+    gb_err err = gb_map_read_value(node->map, name, lane, group, key, gb_now(), out, generation);
     gb_epoch_exit(section);
     return err;
 }
 
-/* ---- Lists --------------------------------------------------------------------------------------- */
+/* ---- Lists
+ * --------------------------------------------------------------------------------------- */
 
 /* Records of a lane, referenced: visitors run outside the read section, as slowly as they like. */
 typedef struct record_list {
@@ -148,8 +149,8 @@ static gb_err collect_pending(gb_node *node, gb_lane lane, record_list *list)
     gb_err err = gb_pending_list(&node->pending, lane, &list->records, &list->count);
     list->capacity = list->count;
     for (size_t i = 0; i < list->count && err == GB_OK; i++) {
-        err = gb_hash_map_insert(&list->overlay, record_key_hash(list->records[i]),
-                                 list->records[i]);
+        err =
+            gb_hash_map_insert(&list->overlay, record_key_hash(list->records[i]), list->records[i]);
     }
     return err;
 }
@@ -202,7 +203,8 @@ void gb_node_read_stats(gb_node *node, gb_engine_stats *out)
     (void)pthread_mutex_unlock(&node->stats_mutex);
 }
 
-/* ---- Events -------------------------------------------------------------------------------------- */
+/* ---- Events
+ * -------------------------------------------------------------------------------------- */
 
 int gb_node_event_fd(gb_node *node)
 {

@@ -89,8 +89,8 @@ static gb_err pending_insert(gb_pending *pending, const pending_key *key, uint64
     if (change == NULL) {
         return GB_ENOMEM;
     }
-    *change = (gb_pending_change){
-        .record = record, .hash = hash, .lane = key->lane, .is_new = is_new};
+    *change =
+        (gb_pending_change){.record = record, .hash = hash, .lane = key->lane, .is_new = is_new};
     gb_list_node_init(&change->node);
     gb_err err = gb_hash_map_insert(&pending->open->table, hash, change);
     if (err != GB_OK) {

@@ -2,8 +2,9 @@
 /* pending.h: own changes that wait for the loop: one per (lane, group, key), the newest wins.
  *
  * Any thread puts changes in and finds them; the loop takes all of them at once by swapping two
- * tables, which it only tries: it never waits. Those that it took stay visible until the whole batch
- * is in the map, so that a reader who looks here first and at the map second misses nothing. */
+ * tables, which it only tries: it never waits. Those that it took stay visible until the whole
+ * batch is in the map, so that a reader who looks here first and at the map second misses nothing.
+ */
 #ifndef GB_TRANSPORT_PENDING_H
 #define GB_TRANSPORT_PENDING_H
 
@@ -69,8 +70,8 @@ gb_err gb_pending_list(gb_pending *pending, gb_lane lane, gb_record ***out, size
 /* The loop: the next change to apply, NULL: none, or somebody holds the lock at this moment
  * (`*is_busy`). Lent until gb_pending_applied. */
 gb_pending_change *gb_pending_next(gb_pending *pending, bool *is_busy);
-/* The loop: the map holds so many own keys now. Before gb_pending_applied, and now and then: keys also
- * go by themselves. */
+/* The loop: the map holds so many own keys now. Before gb_pending_applied, and now and then: keys
+ * also go by themselves. */
 void gb_pending_count_keys(gb_pending *pending, uint32_t key_count);
 /* The loop: go on to the one after. */
 void gb_pending_applied(gb_pending *pending);

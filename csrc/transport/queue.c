@@ -70,8 +70,8 @@ static void queue_clear_signal(gb_event_queue *queue)
 
 /* ---- Life ----------------------------------------------------------------------------------- */
 
-gb_err gb_event_queue_init(gb_event_queue *queue, const gb_allocator *allocator,
-                           uint32_t count_max, size_t size_max)
+gb_err gb_event_queue_init(gb_event_queue *queue, const gb_allocator *allocator, uint32_t count_max,
+                           size_t size_max)
 {
     memset(queue, 0, sizeof *queue);
     queue->allocator = allocator;
@@ -129,15 +129,15 @@ static void copy_slice(gb_slice *slice, uint8_t **at)
 
 static size_t record_size(const gb_record *record)
 {
-    return record == NULL ? 0
-                          : sizeof *record + record->value_size + record->key_size +
-                                record->group_size;
+    return record == NULL
+               ? 0
+               : sizeof *record + record->value_size + record->key_size + record->group_size;
 }
 
 static gb_queued_event *event_copy(const gb_allocator *allocator, const gb_event *event)
 {
-    size_t size = sizeof(gb_queued_event) + event->name.len + event->accuser.len +
-                  event->text.len + event->host.len + event->payload.len;
+    size_t size = sizeof(gb_queued_event) + event->name.len + event->accuser.len + event->text.len +
+                  event->host.len + event->payload.len;
     gb_queued_event *queued = gb_alloc(allocator, size);
     if (queued == NULL) {
         return NULL;

@@ -35,8 +35,8 @@ typedef struct gb_event_queue {
 } gb_event_queue;
 
 /* Borrows `allocator`, which must be thread-safe. Errors: GB_EIO (no descriptor), GB_ENOMEM. */
-gb_err gb_event_queue_init(gb_event_queue *queue, const gb_allocator *allocator,
-                           uint32_t count_max, size_t size_max);
+gb_err gb_event_queue_init(gb_event_queue *queue, const gb_allocator *allocator, uint32_t count_max,
+                           size_t size_max);
 /* Frees what waits. Events that were taken stay valid. */
 void gb_event_queue_deinit(gb_event_queue *queue);
 

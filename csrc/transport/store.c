@@ -20,7 +20,7 @@
 typedef struct store_job {
     uv_work_t work;
     bool is_rewrite;
-    gb_buf bytes; /* to append */
+    gb_buf bytes;             /* to append */
     gb_journal_delta *deltas; /* rewrite: all there is */
     size_t delta_count;
     gb_buf addresses; /* the whole file; empty: leave it */
@@ -78,10 +78,9 @@ static gb_err store_load_generation(gb_store *store, gb_err_info *info)
     bool is_there = false;
     gb_err err = gb_directory_read(&store->directory, "generation", &buf, &is_there, info);
     if (err == GB_OK && is_there) {
-        err = gb_generation_decode(gb_buf_slice(&buf),
-                                   gb_slice_make(store->cluster, store->cluster_size),
-                                   gb_slice_make(store->name, store->name_size),
-                                   &store->generation, info);
+        err = gb_generation_decode(
+            gb_buf_slice(&buf), gb_slice_make(store->cluster, store->cluster_size),
+            gb_slice_make(store->name, store->name_size), &store->generation, info);
     }
     gb_buf_deinit(&buf);
     return err;
@@ -144,9 +143,9 @@ static gb_err store_open_journal(gb_store *store, gb_err_info *info)
          fsync(store->journal_fd) != 0)) {
         status = -errno;
     }
-    return status == 0 ? GB_OK
-                       : gb_err_info_set(info, GB_EIO, status, "journal: open: %s",
-                                         uv_strerror(status));
+    return status == 0
+               ? GB_OK
+               : gb_err_info_set(info, GB_EIO, status, "journal: open: %s", uv_strerror(status));
 }
 
 static gb_err store_load(gb_store *store, gb_err_info *info)
@@ -270,7 +269,8 @@ bool gb_store_address(const gb_store *store, uint32_t position, gb_slice *host, 
     return true;
 }
 
-/* ---- Jobs: in a thread of libuv's, or blocking at the end -------------------------------------- */
+/* ---- Jobs: in a thread of libuv's, or blocking at the end --------------------------------------
+ */
 
 static int job_append(gb_store *store, store_job *job)
 {
@@ -521,8 +521,7 @@ size_t gb_store_entry_size(const gb_store *store, gb_slice group, gb_slice key)
 {
     const gb_participant *self =
         gb_map_find(store->map, gb_slice_make(store->name, store->name_size));
-    const gb_record *record =
-        self == NULL ? NULL : gb_map_get(self, GB_LANE_USER, group, key);
+    const gb_record *record = self == NULL ? NULL : gb_map_get(self, GB_LANE_USER, group, key);
     return record == NULL || gb_record_is_tombstone(record) ? 0 : gb_journal_entry_size(record);
 }
 

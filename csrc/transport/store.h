@@ -7,9 +7,9 @@
  *   addresses   where members were last seen: additional seeds
  *
  * Opening, writing the generation and finishing block. Everything else is the loop's and does not:
- * bytes are collected for at most GB_JOURNAL_SYNC_MS and written by a thread of libuv's. When writing
- * fails (a full disk), what was collected is dropped and the journal is written anew from the map
- * until that succeeds. */
+ * bytes are collected for at most GB_JOURNAL_SYNC_MS and written by a thread of libuv's. When
+ * writing fails (a full disk), what was collected is dropped and the journal is written anew from
+ * the map until that succeeds. */
 #ifndef GB_TRANSPORT_STORE_H
 #define GB_TRANSPORT_STORE_H
 
@@ -36,8 +36,8 @@ void gb_store_forget_loaded(gb_store *store);
 /* Known addresses, lent; false: no more. */
 bool gb_store_address(const gb_store *store, uint32_t position, gb_slice *host, uint16_t *port);
 
-/* From now on the loop writes. `on_idle` is called when a write that gb_store_is_working told of has
- * ended; `on_problem` with a sentence when writing begins to fail. Errors: GB_ENOMEM. */
+/* From now on the loop writes. `on_idle` is called when a write that gb_store_is_working told of
+ * has ended; `on_problem` with a sentence when writing begins to fail. Errors: GB_ENOMEM. */
 gb_err gb_store_start(gb_store *store, gb_loop *loop, struct gb_map *map,
                       void (*on_idle)(void *user),
                       void (*on_problem)(void *user, gb_err code, const char *text), void *user);

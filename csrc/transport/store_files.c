@@ -46,9 +46,9 @@ static int make_directories(const char *path)
 static gb_err directory_failed(gb_directory *directory, int code, const char *what,
                                gb_err_info *info)
 {
-    gb_err err = code == EACCES || code == EPERM || code == EROFS ? GB_EACCES
+    gb_err err = code == EACCES || code == EPERM || code == EROFS            ? GB_EACCES
                  : code == ENOTDIR || code == ENAMETOOLONG || code == EINVAL ? GB_ESTORE
-                                                                            : GB_EIO;
+                                                                             : GB_EIO;
     (void)gb_err_info_set(info, err, -code, "data directory %s: %s: %s", directory->path, what,
                           uv_strerror(-code));
     gb_directory_close(directory);
@@ -183,7 +183,8 @@ int gb_directory_write(const gb_directory *directory, const char *name, gb_slice
     return status;
 }
 
-/* ---- Small files: magic, version, content, CRC-32C of all before ------------------------------ */
+/* ---- Small files: magic, version, content, CRC-32C of all before ------------------------------
+ */
 
 static void file_begin(gb_buf *out, uint32_t magic)
 {
@@ -247,15 +248,14 @@ gb_err gb_generation_decode(gb_slice bytes, gb_slice cluster, gb_slice name, uin
     gb_slice its_cluster = read_short(&reader);
     gb_slice its_name = read_short(&reader);
     if (gb_reader_finish(&reader) != GB_OK) {
-        return gb_err_info_set(info, GB_ESTORE, 0, "generation: damaged at byte 8: it means nothing");
+        return gb_err_info_set(info, GB_ESTORE, 0,
+                               "generation: damaged at byte 8: it means nothing");
     }
     if (!gb_slice_equal(its_cluster, cluster) || !gb_slice_equal(its_name, name)) {
-        return gb_err_info_set(info, GB_ESTORE, 0,
-                               "generation: it belongs to node \"%.*s\" of cluster \"%.*s\"",
-                               (int)(its_name.len > 80 ? 80 : its_name.len),
-                               (const char *)its_name.base,
-                               (int)(its_cluster.len > 80 ? 80 : its_cluster.len),
-                               (const char *)its_cluster.base);
+        return gb_err_info_set(
+            info, GB_ESTORE, 0, "generation: it belongs to node \"%.*s\" of cluster \"%.*s\"",
+            (int)(its_name.len > 80 ? 80 : its_name.len), (const char *)its_name.base,
+            (int)(its_cluster.len > 80 ? 80 : its_cluster.len), (const char *)its_cluster.base);
     }
     *generation = value;
     return GB_OK;
@@ -290,7 +290,8 @@ gb_err gb_addresses_file_decode(gb_slice bytes, uint32_t *count, gb_slice *addre
         is_valid = read_short(&reader).len > 0 && gb_reader_be16(&reader) > 0;
     }
     if (!is_valid || gb_reader_finish(&reader) != GB_OK) {
-        return gb_err_info_set(info, GB_ESTORE, 0, "addresses: damaged at byte 8: it means nothing");
+        return gb_err_info_set(info, GB_ESTORE, 0,
+                               "addresses: damaged at byte 8: it means nothing");
     }
     *count = stated;
     *addresses = rest;

@@ -8,8 +8,8 @@
 
 /* A directory that is open. */
 typedef struct gb_directory {
-    int fd;      /* -1: not open */
-    int lock_fd; /* -1: not locked */
+    int fd;           /* -1: not open */
+    int lock_fd;      /* -1: not locked */
     const char *path; /* for sentences; borrowed */
 } gb_directory;
 

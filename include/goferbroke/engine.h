@@ -34,6 +34,9 @@ typedef struct gb_engine_settings {
     uint64_t departed_retention_us; /* default 24 h */
     uint64_t detector_tick_us;      /* default 100 ms */
     uint64_t pull_stall_us;         /* default 1 s */
+    uint64_t reconnect_interval_us; /* default 10 s: one dead member and one unlinked seed is
+                                       dialled each so long */
+    uint64_t leave_timeout_us;      /* default 2 s: bound of the wait for acknowledgements */
     uint32_t exchanges_per_round;   /* default 1: NodeSelectionPerGossipRound */
     uint32_t key_count_max;         /* per participant */
     uint32_t value_size_max;
