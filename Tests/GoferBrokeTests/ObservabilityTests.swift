@@ -79,7 +79,9 @@ import Tracing
         let seeds = [Endpoint(host: "127.0.0.1", port: first.port)]
         let refused = try GossipNode(configuration: .init(cluster: "b", name: stranger, seeds: seeds), logger: quietLogger())
         await #expect(throws: GoferBrokeError.self) { try await refused.run() }
-        let span = tracer.finishedSpans.first { $0.attributes.get("goferbroke.node") == .string(stranger) && $0.operationName == "goferbroke.join" }
+        let span = tracer.finishedSpans.first {
+            $0.attributes.get("goferbroke.node") == .string(stranger) && $0.operationName == "goferbroke.join"
+        }
         #expect(span?.errors.count == 1, "a refused join is a failed span")
         await first.shutdown()
     }

@@ -283,7 +283,7 @@ static gb_err client_hello(gb_client *client, uint64_t deadline)
         .protocol_max = GB_PROTOCOL_MAX,
         .features = GB_FEATURES_OURS,
         .role = GB_ROLE_CLIENT,
-        .cluster = gb_slice_from_str("*"),
+        .cluster = gb_slice_make(NULL, 0), /* whoever answers at this door */
         .instance = instance,
     };
     gb_err err = gb_hello_encode(&client->out, GB_FRAME_HELLO, 0, &hello);

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Everybody who wants to be told something, and the telling.
 
-
 /// Everybody who wants to be told something.
 ///
 /// The pump tells; each consumer has a mailbox of its own, and telling costs an update of it. The hub's lock is held to look up

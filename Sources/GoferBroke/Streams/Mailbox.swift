@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Where the pump leaves what consumers take: never blocks the one, never loses its place for the other.
 
-
 /// What a mailbox holds: a bounded collection that is updated by one side and taken from by the other.
 protocol MailboxContent: Sendable {
     associatedtype Taken: Sendable

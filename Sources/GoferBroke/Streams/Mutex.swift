@@ -2,11 +2,11 @@
 // A value behind a lock.
 
 #if canImport(Darwin)
-internal import Darwin
+    internal import Darwin
 #elseif canImport(Musl)
-internal import Musl
+    internal import Musl
 #else
-internal import Glibc
+    internal import Glibc
 #endif
 
 /// A value behind a lock, used as the standard library's type of the same name, which it hides in this module.

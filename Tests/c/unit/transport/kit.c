@@ -9,7 +9,8 @@
 #include <time.h>
 #include <unistd.h>
 
-/* ---- Memory -------------------------------------------------------------------------------------- */
+/* ---- Memory
+ * -------------------------------------------------------------------------------------- */
 
 static void *counted_malloc(void *user, size_t size)
 {
@@ -37,14 +38,14 @@ static void counted_free(void *user, void *memory)
     }
 }
 
-/* ---- Life ---------------------------------------------------------------------------------------- */
+/* ---- Life
+ * ---------------------------------------------------------------------------------------- */
 
 void kit_open(kit *k, gb_test *t)
 {
     memset(k, 0, sizeof *k);
     k->t = t;
-    k->memory.allocator =
-        (gb_allocator){&k->memory, counted_malloc, counted_realloc, counted_free};
+    k->memory.allocator = (gb_allocator){&k->memory, counted_malloc, counted_realloc, counted_free};
     gb_loop_options options = {.size = sizeof options, .allocator = &k->memory.allocator};
     gb_err_info info;
     expect_ok(gb_loop_open(&options, &k->loop, &info));
@@ -106,7 +107,8 @@ gb_node *kit_join(kit *k, const char *name, uint16_t seed_port)
     return node;
 }
 
-/* ---- Waiting ------------------------------------------------------------------------------------- */
+/* ---- Waiting
+ * ------------------------------------------------------------------------------------- */
 
 uint64_t kit_now_us(void)
 {
@@ -162,7 +164,8 @@ void kit_drain(gb_node *node)
     }
 }
 
-/* ---- Members and values -------------------------------------------------------------------------- */
+/* ---- Members and values
+ * -------------------------------------------------------------------------- */
 
 typedef struct member_count {
     gb_node *node;

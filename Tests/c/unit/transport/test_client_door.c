@@ -5,7 +5,10 @@
 #include <pthread.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 #define TIMEOUT_US UINT64_C(30000000)
@@ -215,6 +218,45 @@ GB_TEST(client_door, more_clients_than_allowed_are_turned_away)
     gb_client_close(clients[0]);
     kit_expect_event(&k, node, GB_EVENT_CLIENT_CLOSED);
     gb_client_close(clients[1]);
+    expect_ok(gb_node_close(node));
+    kit_close(&k);
+}
+
+GB_TEST(client_door, without_a_free_descriptor_the_door_waits_and_says_so)
+{
+    kit k;
+    kit_open(&k, t);
+    char path[128];
+    (void)snprintf(path, sizeof path, "%s/a.sock", kit_directory(&k));
+    gb_node *node = open_node(&k, path);
+    kit_drain(node);
+
+    int fd = socket(AF_UNIX, SOCK_STREAM, 0);
+    expect_true(fd >= 0);
+    struct sockaddr_un address = {.sun_family = AF_UNIX};
+    memcpy(address.sun_path, path, strlen(path) + 1);
+    int free_fd = dup(fd);
+    expect_true(free_fd >= 0);
+    (void)close(free_fd);
+    struct rlimit before;
+    expect_int(getrlimit(RLIMIT_NOFILE, &before), 0);
+    struct rlimit low = {.rlim_cur = (rlim_t)free_fd, .rlim_max = before.rlim_max};
+    expect_int(setrlimit(RLIMIT_NOFILE, &low), 0);
+    int status = connect(fd, (const struct sockaddr *)&address, sizeof address);
+    const gb_event *event = kit_event(&k, node, GB_EVENT_LIMIT);
+    expect_int(setrlimit(RLIMIT_NOFILE, &before), 0);
+    expect_int(status, 0);
+    static const char said[] = "accept on the client door: ";
+    expect_true(event->text.len > sizeof said);
+    expect_bytes(event->text.base, (const uint8_t *)said, sizeof said - 1);
+    gb_event_release(node, event);
+
+    /* Who came meanwhile is served now, and so are others. */
+    expect_int(send(fd, "nonsense, longer than a header", 30, MSG_NOSIGNAL), 30);
+    uint8_t answer[512];
+    expect_true(recv(fd, answer, sizeof answer, 0) >= 0);
+    (void)close(fd);
+    expect_served(&k, node, path);
     expect_ok(gb_node_close(node));
     kit_close(&k);
 }

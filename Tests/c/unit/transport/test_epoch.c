@@ -80,7 +80,8 @@ GB_TEST(epoch, without_memory_it_waits_for_readers_and_releases)
     gb_epoch_deinit(&epoch);
 }
 
-/* ---- Threads: an object that a reader holds never changes -------------------------------------- */
+/* ---- Threads: an object that a reader holds never changes --------------------------------------
+ */
 
 #define READERS 4
 #define SWAPS 20000

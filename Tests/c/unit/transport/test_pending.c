@@ -37,8 +37,8 @@ static gb_err put(gb_test *t, gb_pending *pending, fake_map *fake, uint32_t key_
 
 static bool has(gb_test *t, gb_pending *pending, const char *key, const char *value)
 {
-    gb_record *record = gb_pending_find(pending, GB_LANE_USER, gb_slice_from_str("g"),
-                                        gb_slice_from_str(key));
+    gb_record *record =
+        gb_pending_find(pending, GB_LANE_USER, gb_slice_from_str("g"), gb_slice_from_str(key));
     if (record == NULL) {
         return value == NULL;
     }
