@@ -146,7 +146,7 @@ static gb_err classify_entries(const gb_map *map, const gb_deltas *deltas, apply
         if (delta.key.len > map->options.key_size_max) {
             return GB_EKEY_SIZE;
         }
-        if (delta.value.len > map->options.value_size_max) {
+        if (delta.value.len > gb_map_value_size_max(map, (gb_lane)deltas->lane)) {
             return GB_EVALUE_SIZE;
         }
         if (delta.version > plan->version && entry_is_new(map, target, deltas, &delta)) {
@@ -154,8 +154,8 @@ static gb_err classify_entries(const gb_map *map, const gb_deltas *deltas, apply
         }
     }
     uint64_t kept = keys_kept(plan->lane, target, deltas);
-    return plan->new_count > 0 && kept + plan->new_count > map->options.key_count_max ? GB_EKEYS
-                                                                                      : GB_OK;
+    uint64_t limit = gb_map_key_count_max(map, (gb_lane)deltas->lane);
+    return plan->new_count > 0 && kept + plan->new_count > limit ? GB_EKEYS : GB_OK;
 }
 
 /* ---- Prepare --------------------------------------------------------------------------------- */

@@ -6,6 +6,7 @@
 #include "state/lane.h"
 #include "state/map.h"
 
+#include "platform/limits.h"
 #include "platform/hash_map.h"
 #include "platform/heap.h"
 #include "platform/list.h"
@@ -46,6 +47,18 @@ static inline gb_participant_rest *gb_participant_rest_of(const gb_participant *
 
 /* The lane to read or change; `lane` is below GB_LANE_COUNT. */
 gb_lane_state *gb_map_lane(const gb_participant *participant, gb_lane lane);
+
+/* Hosts may set limits for data; the membership lane is the cluster's own and keeps the greatest: a
+ * small limit must not silence who is alive or accused. */
+static inline uint32_t gb_map_value_size_max(const gb_map *map, gb_lane lane)
+{
+    return lane == GB_LANE_MEMBERSHIP ? (uint32_t)GB_VALUE_SIZE_MAX : map->options.value_size_max;
+}
+static inline uint64_t gb_map_key_count_max(const gb_map *map, gb_lane lane)
+{
+    return (uint64_t)map->options.key_count_max +
+           (lane == GB_LANE_MEMBERSHIP ? GB_PARTICIPANTS_MAX : 0);
+}
 
 /* ---- Participants (participant.c) -------------------------------------------------------------
  */

@@ -26,8 +26,8 @@ static void write_publish(gb_map *map, gb_lane_state *lane, gb_record *record)
     gb_map_retire_record(map, before);
 }
 
-static gb_err set_check(const gb_map *map, const gb_participant *self, gb_slice group, gb_slice key,
-                        uint8_t type, gb_slice value, bool is_new)
+static gb_err set_check(const gb_map *map, const gb_participant *self, gb_lane lane, gb_slice group,
+                        gb_slice key, uint8_t type, gb_slice value, bool is_new)
 {
     if (group.len == 0 || group.len > GB_GROUP_SIZE_MAX) {
         return GB_EGROUP;
@@ -35,7 +35,7 @@ static gb_err set_check(const gb_map *map, const gb_participant *self, gb_slice 
     if (key.len > map->options.key_size_max) {
         return GB_EKEY_SIZE;
     }
-    if (value.len > map->options.value_size_max) {
+    if (value.len > gb_map_value_size_max(map, lane)) {
         return GB_EVALUE_SIZE;
     }
     if (type == GB_VALUE_TOMBSTONE) {
@@ -45,7 +45,7 @@ static gb_err set_check(const gb_map *map, const gb_participant *self, gb_slice 
     if (err != GB_OK) {
         return err;
     }
-    return is_new && self->key_count >= map->options.key_count_max ? GB_EKEYS : GB_OK;
+    return is_new && self->key_count >= gb_map_key_count_max(map, lane) ? GB_EKEYS : GB_OK;
 }
 
 gb_err gb_map_set(gb_map *map, gb_participant *self, gb_lane lane, gb_slice group, gb_slice key,
@@ -55,7 +55,7 @@ gb_err gb_map_set(gb_map *map, gb_participant *self, gb_lane lane, gb_slice grou
     gb_lane_state *state = gb_map_lane(self, lane);
     uint32_t hash = gb_lane_key_hash(map->options.hash_seed, group, key);
     bool is_new = gb_lane_find(state, hash, group, key) == NULL;
-    gb_err err = set_check(map, self, group, key, type, value, is_new);
+    gb_err err = set_check(map, self, lane, group, key, type, value, is_new);
     if (err != GB_OK) {
         return err;
     }

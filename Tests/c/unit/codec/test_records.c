@@ -64,7 +64,7 @@ GB_TEST(records, what_breaks_a_rule_is_refused_on_both_sides)
     gb_out_init(&out, t->allocator);
     const gb_accusation lifeless = {0, 0, GB_ACCUSE_SILENT, 0};
     expect_err(gb_accusation_encode(&out, &lifeless), GB_EINVAL);
-    const gb_accusation no_reason = {1, 0, 3, 0};
+    const gb_accusation no_reason = {1, 0, 5, 0};
     expect_err(gb_accusation_encode(&out, &no_reason), GB_EINVAL);
     const gb_accusation flags = {1, 0, 0, 2};
     expect_err(gb_accusation_encode(&out, &flags), GB_EINVAL);
@@ -77,6 +77,6 @@ GB_TEST(records, what_breaks_a_rule_is_refused_on_both_sides)
 
     gb_accusation accusation;
     expect_err(gb_accusation_decode(S("\0\0\1\0"), &accusation), GB_EMALFORMED);
-    expect_err(gb_accusation_decode(S("\1\0\3\0"), &accusation), GB_EMALFORMED);
+    expect_err(gb_accusation_decode(S("\1\0\5\0"), &accusation), GB_EMALFORMED);
     expect_err(gb_node_record_decode(S("\0\0\0\0\0\0\0\0\1\2\x09"), &record), GB_EMALFORMED);
 }

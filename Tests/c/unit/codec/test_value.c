@@ -6,6 +6,9 @@
 #include "platform/limits.h"
 #include "unit/codec/samples.h"
 
+#include <stdlib.h>
+#include <string.h>
+
 GB_TEST(value, fixed_sizes_are_exact)
 {
     static const int sizes[GB_VALUE_TYPE_COUNT] = {-1, -1, 8, 1, 8, 2, 4, 1, 2, 4, 8, 8, 1};
@@ -74,4 +77,38 @@ GB_TEST(value, the_greatest_size_fits_and_one_more_byte_does_not)
                    GB_EVALUE_SIZE);
     }
     gb_free(t->allocator, bytes);
+}
+
+static size_t hex_decode(const char *hex, uint8_t *out)
+{
+    size_t count = 0;
+    for (; hex[0] > ' ' && hex[1] > ' '; hex += 2) {
+        char digits[3] = {hex[0], hex[1], '\0'};
+        out[count] = (uint8_t)strtoul(digits, NULL, 16);
+        count++;
+    }
+    return count;
+}
+
+/* The Swift tests encode and decode the same lines. */
+GB_TEST(value, the_vectors_fit_their_types)
+{
+    size_t len;
+    char *text = (char *)gb_test_vector(t, "values.txt", &len);
+    uint32_t lines = 0;
+    for (char *line = strtok(text, "\n"); line != NULL; line = strtok(NULL, "\n")) {
+        if (line[0] == '#') {
+            continue;
+        }
+        uint8_t bytes[64];
+        const char *hex = strrchr(line, ' ');
+        expect_not_null(hex);
+        size_t size = hex_decode(hex + 1, bytes);
+        expect_true(size > 0);
+        expect_uint(strtoul(line, NULL, 10), lines);
+        expect_ok(gb_value_check((uint8_t)lines, gb_slice_make(bytes, size)));
+        lines++;
+    }
+    expect_uint(lines, GB_VALUE_TYPE_COUNT);
+    gb_free(t->allocator, text);
 }

@@ -167,3 +167,33 @@ GB_TEST(write, an_expiry_without_memory_is_tried_again)
     expect_str(state_get(self, "a"), "x");
     gb_map_close(map);
 }
+
+/* Who is alive must be told whatever a host allows for its data. */
+GB_TEST(write, limits_for_data_leave_membership_alone)
+{
+    gb_map_options options = {.allocator = t->allocator,
+                              .participant_count_max = 4,
+                              .key_count_max = 1,
+                              .value_size_max = 8,
+                              .key_size_max = GB_KEY_SIZE_MAX,
+                              .tombstone_grace_us = 1};
+    gb_map *map;
+    gb_participant *self;
+    expect_ok(gb_map_open(&options, &map));
+    expect_ok(gb_map_add(map, gb_slice_from_str("n"), 1, &self));
+    gb_map_set_self(map, self);
+    gb_slice long_value = gb_slice_from_str("more than eight bytes");
+    for (int i = 0; i < 3; i++) {
+        gb_slice key = gb_slice_make("abc" + i, 1);
+        expect_ok(gb_map_set(map, self, GB_LANE_MEMBERSHIP, gb_slice_from_str("accuse"), key,
+                             GB_VALUE_BYTES, long_value, 0, 1));
+    }
+    expect_err(gb_map_set(map, self, GB_LANE_USER, gb_slice_from_str("g"), gb_slice_from_str("k"),
+                          GB_VALUE_BYTES, long_value, 0, 1),
+               GB_EVALUE_SIZE);
+    expect_err(gb_map_set(map, self, GB_LANE_USER, gb_slice_from_str("g"), gb_slice_from_str("k"),
+                          GB_VALUE_BYTES, gb_slice_from_str("short"), 0, 1),
+               GB_EKEYS);
+    gb_map_check(map);
+    gb_map_close(map);
+}
