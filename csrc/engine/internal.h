@@ -60,6 +60,10 @@
 #define ENGINE_REFUSED_PAUSE (60 * ENGINE_S)
 #define ENGINE_ACTIVITY_PAUSE (200 * ENGINE_MS)
 #define ENGINE_PROBE_ADDRESSES_MAX 3u
+/* A process that is being torn down accepts until its listener goes: a probe whose connection ends
+ * without a word is dialled again after this, so often. */
+#define ENGINE_PROBE_REDIAL_PAUSE (20 * ENGINE_MS)
+#define ENGINE_PROBE_REDIALS_MAX 8u
 #define ENGINE_PROBES_MAX 1024u
 #define ENGINE_GRAFTS_MAX 16384u
 #define ENGINE_BUFFERS_KEPT 16u
@@ -244,7 +248,9 @@ typedef struct gb_probe_op {
     uint32_t request_id; /* of the PROBE frame */
     uint64_t ping_link;  /* PROBE_TAKEOVER over an open link */
     uint32_t ping_no;
-    uint32_t dial_count;  /* still under way */
+    uint32_t dial_count; /* still under way */
+    uint32_t redials_left;
+    gb_time_us redial_at; /* GB_NO_TIME: no further dial is planned */
     bool is_refused_only; /* every dial so far was refused */
     bool has_other;       /* somebody else answered */
     uint64_t newer_generation;

@@ -40,6 +40,8 @@ static gb_probe_op *op_open(gb_engine *e, gb_probe_kind kind, gb_slice name, uin
     op->kind = kind;
     op->generation = generation;
     op->is_refused_only = true;
+    op->redials_left = ENGINE_PROBE_REDIALS_MAX;
+    op->redial_at = GB_NO_TIME;
     op->name_size = (uint8_t)name.len;
     memcpy(op->name, name.base, name.len);
     gb_list_push_back(&e->probes, &op->node);
@@ -163,12 +165,11 @@ static uint8_t op_failure(const gb_probe_op *op)
  * ------------------------------------------------------------------------------------------ */
 
 /* Fresh dials in parallel, one per address. */
-static void op_dial(gb_engine *e, gb_probe_op *op)
+static void op_dial_addresses(gb_engine *e, gb_probe_op *op)
 {
     gb_participant *p = gb_map_find(e->map, op_name(op));
     gb_peer *peer = p == NULL ? NULL : peer_at(e, p->slot);
     uint8_t count = peer == NULL ? 0 : peer->address_count;
-    op->deadline = e->now + e->settings.probe_timeout_us + 200 * ENGINE_MS;
     for (uint8_t i = 0; i < count && i < ENGINE_PROBE_ADDRESSES_MAX; i++) {
         gb_link *link =
             link_dial(e, PURPOSE_PROBE, peer->addresses[i].host, peer->addresses[i].port);
@@ -177,6 +178,12 @@ static void op_dial(gb_engine *e, gb_probe_op *op)
             op->dial_count++;
         }
     }
+}
+
+static void op_dial(gb_engine *e, gb_probe_op *op)
+{
+    op->deadline = e->now + e->settings.probe_timeout_us + 200 * ENGINE_MS;
+    op_dial_addresses(e, op);
     if (op->dial_count == 0) {
         op->is_refused_only = false;
         op->deadline = e->now; /* finished by the next look, not inside the caller's turn */
@@ -193,6 +200,22 @@ void probe_dial(gb_engine *e, gb_probe_kind kind, gb_slice name, uint64_t genera
     op->link = link;
     op->request_id = request_id;
     op_dial(e, op);
+}
+
+/* The connection was accepted and ended without a word: by a process that is just dying, or by one
+ * that turns us away. Dialling again tells. */
+static bool op_plan_redial(gb_engine *e, gb_probe_op *op, uint8_t cause)
+{
+    bool is_wordless = cause == GB_CLOSE_RESET || cause == GB_CLOSE_ENDED;
+    if (!is_wordless || op->redials_left == 0 ||
+        e->now + ENGINE_PROBE_REDIAL_PAUSE >= op->deadline) {
+        return false;
+    }
+    if (op->redial_at == GB_NO_TIME) {
+        op->redials_left--;
+        op->redial_at = e->now + ENGINE_PROBE_REDIAL_PAUSE;
+    }
+    return true;
 }
 
 void probe_dial_ended(gb_engine *e, gb_link *link, const gb_hello *hello, uint8_t cause)
@@ -217,10 +240,10 @@ void probe_dial_ended(gb_engine *e, gb_link *link, const gb_hello *hello, uint8_
         op->has_other = true;
     } else if (cause == GB_CLOSE_PROTOCOL) {
         op->has_other = true; /* it answered, in another tongue or for another cluster */
-    } else if (cause != GB_CLOSE_REFUSED) {
+    } else if (cause != GB_CLOSE_REFUSED && !op_plan_redial(e, op, cause)) {
         op->is_refused_only = false;
     }
-    if (op->dial_count == 0) {
+    if (op->dial_count == 0 && op->redial_at == GB_NO_TIME) {
         op_finish(e, op, op_failure(op), 0);
     }
 }
@@ -346,12 +369,18 @@ gb_time_us probe_due(gb_engine *e)
         {
             gb_probe_op *op = op_of(node);
             if (op->deadline <= e->now) {
-                op->is_refused_only = op->is_refused_only && op->dial_count == 0;
+                op->is_refused_only =
+                    op->is_refused_only && op->dial_count == 0 && op->redial_at == GB_NO_TIME;
                 op_finish(e, op, op_failure(op), 0);
                 is_again = true; /* finishing may open or close others: look anew */
                 break;
             }
+            if (op->redial_at <= e->now) {
+                op->redial_at = GB_NO_TIME;
+                op_dial_addresses(e, op);
+            }
             next_at = op->deadline < next_at ? op->deadline : next_at;
+            next_at = op->redial_at < next_at ? op->redial_at : next_at;
         }
     }
     return next_at;

@@ -352,7 +352,7 @@ GB_TEST(engine, a_deleted_key_does_not_come_back_through_a_joiner)
     world_run(w, 100 * WORLD_MS);
     expect_ok(gb_engine_delete(w->nodes[1].engine, w->now, GB_LANE_USER, gb_slice_from_str("g"),
                                gb_slice_from_str("k")));
-    gb_engine_flush(w->nodes[1].engine, w->now);
+    world_flush(w, 1);
     world_run(w, 10 * WORLD_S); /* purged at the owner and at node 0 */
     world_start(w, 3, 0);       /* a fresh one, that knows only what is left */
     world_run(w, 5 * WORLD_S);
@@ -398,5 +398,53 @@ GB_TEST(engine, push_can_be_switched_off_and_gossip_alone_converges)
     world_set(w, 4, "k", "v");
     spread s = {4, "k", "v"};
     expect_true(world_run_until(w, is_everywhere, &s, 20 * WORLD_S));
+    world_close(w);
+}
+
+/* ---- Probes -------------------------------------------------------------------------------------
+ */
+
+/* A killed process loses its links before its listener: a dial in between is accepted and reset.
+ * That must not count as "no answer", which would cost the fast path. */
+GB_TEST(engine, a_probe_of_a_dying_process_ends_in_refused)
+{
+    world_options options = {.node_count = 2, .has_detector = true};
+    world *w = world_open(t, &options);
+    world_start(w, 0, 0);
+    world_start(w, 1, 0);
+    expect_true(world_run_until(w, world_is_converged, NULL, 5 * WORLD_S));
+    world_run(w, WORLD_S);
+    w->nodes[1].is_dying = true;
+    world_kill(w, 1);
+    world_run(w, 2 * WORLD_MS);
+    w->nodes[0].events[GB_EVENT_PROBE_RESULT] = 0;
+    gb_action probe = {.kind = GB_ACT_PROBE, .name = gb_slice_from_str("node-1"), .generation = 1};
+    gb_engine_act(w->nodes[0].engine, w->now, &probe);
+    world_flush(w, 0);
+    world_run(w, 30 * WORLD_MS);
+    w->nodes[1].is_dying = false;
+    world_run(w, 50 * WORLD_MS);
+    expect_uint(w->nodes[0].events[GB_EVENT_PROBE_RESULT], 1);
+    expect_uint(w->nodes[0].last_outcome, GB_PROBE_REFUSED);
+    world_check(w);
+    world_close(w);
+}
+
+GB_TEST(engine, a_probe_that_is_only_reset_ends_in_unreachable)
+{
+    world_options options = {.node_count = 2, .has_detector = true};
+    world *w = world_open(t, &options);
+    world_start(w, 0, 0);
+    world_start(w, 1, 0);
+    expect_true(world_run_until(w, world_is_converged, NULL, 5 * WORLD_S));
+    w->nodes[1].is_dying = true;
+    world_kill(w, 1);
+    world_run(w, 2 * WORLD_MS);
+    gb_action probe = {.kind = GB_ACT_PROBE, .name = gb_slice_from_str("node-1"), .generation = 1};
+    gb_engine_act(w->nodes[0].engine, w->now, &probe);
+    world_flush(w, 0);
+    world_run(w, WORLD_S);
+    expect_true(w->nodes[0].events[GB_EVENT_PROBE_RESULT] >= 1);
+    expect_uint(w->nodes[0].last_outcome, GB_PROBE_UNREACHABLE);
     world_close(w);
 }

@@ -233,6 +233,9 @@ static void node_note(world_node *node, const gb_event *event)
 {
     GB_ASSERT(event->kind < 64);
     node->events[event->kind]++;
+    if (event->kind == GB_EVENT_PROBE_RESULT) {
+        node->last_outcome = event->outcome;
+    }
     if (event->kind == GB_EVENT_REJECTED || event->kind == GB_EVENT_REPLACED) {
         size_t len = event->text.len < 255 ? event->text.len : 255;
         memcpy(node->last_text, event->text.base, len);
@@ -290,6 +293,11 @@ static void node_flush(world_node *node)
     }
 }
 
+void world_flush(world *w, uint32_t index)
+{
+    node_flush(&w->nodes[index]);
+}
+
 /* ---- Delivery ----------------------------------------------------------------------------------
  */
 
@@ -298,6 +306,11 @@ static void deliver_connect(world *w, const world_packet *packet)
     world_connection *c = &w->connections[packet->connection];
     world_node *target = &w->nodes[c->ends[1].node];
     if (target->engine == NULL) {
+        if (target->is_dying) {
+            connection_send(w, packet->connection, 0, PACKET_CONNECTED, 0, NULL, 0);
+            connection_send(w, packet->connection, 0, PACKET_END, GB_CLOSE_RESET, NULL, 0);
+            return;
+        }
         connection_send(w, packet->connection, 0, PACKET_FAILED, GB_CLOSE_REFUSED, NULL, 0);
         return;
     }

@@ -24,9 +24,11 @@ typedef struct world_node {
     char name[32];
     char host[32];
     uint64_t generation;
-    uint64_t life;  /* counts starts: what was sent to an earlier one is lost */
-    bool is_frozen; /* handles nothing; what comes waits */
-    uint32_t part;  /* side of a partition: equal ones reach each other */
+    uint64_t life;        /* counts starts: what was sent to an earlier one is lost */
+    bool is_frozen;       /* handles nothing; what comes waits */
+    bool is_dying;        /* killed, its listener not yet closed: accepts and resets */
+    uint8_t last_outcome; /* of the last GB_EVENT_PROBE_RESULT */
+    uint32_t part;        /* side of a partition: equal ones reach each other */
     uint64_t bytes_received;
     uint32_t events[64]; /* what the host was told, by kind */
     int32_t last_code;
@@ -67,6 +69,8 @@ void world_start_with(world *w, uint32_t index, const char *name, uint64_t gener
 void world_kill(world *w, uint32_t index);
 /* Close the connection behind a link of a node, as a broken network would; false: no such. */
 bool world_cut_link(world *w, uint32_t index, uint32_t other);
+/* Carry out what commands given to the node's engine have caused. */
+void world_flush(world *w, uint32_t index);
 void world_run(world *w, uint64_t us);
 /* Run until `is_done` or the bound; false: bound. */
 bool world_run_until(world *w, bool (*is_done)(world *w, void *user), void *user, uint64_t bound);
