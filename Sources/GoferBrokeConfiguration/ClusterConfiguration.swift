@@ -30,7 +30,7 @@ public struct ClusterConfiguration: KeyedConfiguration {
     public var gossipInterval = Duration.seconds(1)
     /// How many exchanges a node starts at most in a round.
     public var nodeSelectionPerGossipRound = 1
-    /// After this long without an answer an exchange is given up.
+    /// After this long without an answer what was asked of one node is asked of another.
     public var gossipRoundTimeout = Duration.seconds(1)
     /// Whether changes are pushed at once instead of waiting for a round.
     public var isEagerPushOn = true
@@ -113,8 +113,8 @@ public struct ClusterConfiguration: KeyedConfiguration {
         .endpoints(
             "SeedServers",
             \.seedServers,
-            atMost: 256,
-            .restart,
+            atMost: NodeConfiguration.seedCountMax,
+            .live,
             "Addresses that a node tries in order to join; a node skips its own"
         ),
         .choice(
@@ -146,7 +146,7 @@ public struct ClusterConfiguration: KeyedConfiguration {
             .milliseconds(10)...(.seconds(600)),
             bareMilliseconds: true,
             .live,
-            "After this long without an answer an exchange is given up"
+            "After this long without an answer what was asked of one node is asked of another"
         ),
         .boolean("Cluster.EagerPush", \.isEagerPushOn, .live, "Push changes at once; when false they travel by exchanges alone"),
     ]
@@ -239,19 +239,21 @@ public struct ClusterConfiguration: KeyedConfiguration {
     ]
 
     private static let limits: [Setting<ClusterConfiguration>] = [
-        .integer("Cluster.MaxNumberOfNodes", \.maxNumberOfNodes, 1...1_048_576, .restart, "Most participants in the map"),
+        .integer("Cluster.MaxNumberOfNodes", \.maxNumberOfNodes, 1...16_384, .restart, "Most participants in the map"),
+        // Entries of the configuration and facts of the machine are keys too and must always have room.
         .integer(
             "Cluster.MaxKeysPerParticipant",
             \.maxKeysPerParticipant,
-            1...100_000_000,
+            128...1_000_000,
             .restart,
             "Most keys that one participant may have"
         ),
-        .size("Cluster.MaxKeySize", \.maxKeySize, 1...65_535, .restart, "Longest key in bytes"),
+        .size("Cluster.MaxKeySize", \.maxKeySize, 1...1_024, .restart, "Longest key in bytes"),
         .size("Cluster.MaxKeyGroupSize", \.maxKeyGroupSize, 1...255, .restart, "Longest key group in bytes"),
-        .size("Cluster.MaxValueSize", \.maxValueSize, 1...(64 << 20), .restart, "Largest value in bytes"),
-        .size("Cluster.MaxLinkQueueSize", \.maxLinkQueueSize, (64 << 10)...(1 << 30), .restart, "Most bytes that wait on one link"),
-        .integer("Cluster.MaxConnections", \.maxConnections, 1...65_535, .restart, "Most connections that a node has open"),
+        // So are they values, which must always fit.
+        .size("Cluster.MaxValueSize", \.maxValueSize, (1 << 10)...(4 << 20), .restart, "Largest value in bytes"),
+        .size("Cluster.MaxLinkQueueSize", \.maxLinkQueueSize, (64 << 10)...(4 << 20), .restart, "Most bytes that wait on one link"),
+        .integer("Cluster.MaxConnections", \.maxConnections, 1...1_024, .restart, "Most connections that a node has open"),
     ]
 
     private static let security: [Setting<ClusterConfiguration>] = [

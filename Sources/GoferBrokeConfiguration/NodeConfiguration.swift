@@ -88,6 +88,9 @@ public struct NodeConfiguration: KeyedConfiguration {
         self.port = port
     }
 
+    /// The most seeds of a document, and of both together.
+    public static let seedCountMax = 64
+
     /// The node's name in the cluster: `name-id` where there is an id, else `name`.
     public var nodeName: String { id.isEmpty ? name : "\(name)-\(id)" }
 
@@ -123,11 +126,11 @@ public struct NodeConfiguration: KeyedConfiguration {
         .port("Port", \.port, .restart, "Port that the node listens on; 0 lets the system choose"),
         .choice("NetworkType", \.networkType, .restart, "Network that this node is in; UNDEFINED takes the cluster's"),
         .boolean("IsSeed", \.isSeed, .restart, "Whether the node starts a cluster when no seed answers at once"),
-        .endpoints("Seeds", \.seeds, atMost: 256, .live, "More addresses to try in order to join, before SeedServers"),
+        .endpoints("Seeds", \.seeds, atMost: seedCountMax, .live, "More addresses to try in order to join, before SeedServers"),
         .endpoints(
             "AdvertiseAddresses",
             \.advertiseAddresses,
-            atMost: 16,
+            atMost: 8,
             .restart,
             "Addresses told to the other nodes instead of the one listened on"
         ),
@@ -146,7 +149,7 @@ public struct NodeConfiguration: KeyedConfiguration {
             .restart,
             "Folder in which generation, own deltas and known addresses survive a restart; empty for none"
         ),
-        .choice("LogLevel", \.logLevel, .live, "How much is logged"),
+        .choice("LogLevel", \.logLevel, .live, "How much `gofer node` logs; applications bring their own logger"),
         .duration(
             "LeaveTimeout",
             \.leaveTimeout,
@@ -154,7 +157,12 @@ public struct NodeConfiguration: KeyedConfiguration {
             .live,
             "How long a leaving node waits for its neighbours before it goes anyway"
         ),
-        .choice("Internal.LogOutput", \.logOutput, .restart, "Where and how it is logged; json is one object a line on standard output"),
+        .choice(
+            "Internal.LogOutput",
+            \.logOutput,
+            .restart,
+            "Where and how `gofer node` logs; json is one object a line on standard output"
+        ),
         .boolean("Internal.DisableStartupMessage", \.isStartupMessageOff, .restart, "Whether the line at the start is left out"),
         .boolean(
             "Internal.DisableInternalGossipSystemUpdate",

@@ -115,8 +115,7 @@ public enum ProbeOutcome: Hashable, Sendable {
     case newerGeneration(UInt64)
 }
 
-/// Why a node accuses another. The raw value travels in the accuser's membership lane; a reader takes codes it does not know
-/// for `unreachable`.
+/// Why a node accuses another. It travels in the accuser's membership lane.
 public enum AccusationReason: UInt8, Hashable, Sendable, CaseIterable, CustomStringConvertible {
     /// Its heartbeats stopped and no probe was answered.
     case silent = 1

@@ -53,6 +53,33 @@ extension PhiAccrualDetector {
         return facts
     }
 
+    /// The names of everybody known, self excluded, by their bytes.
+    public var memberNames: [String] {
+        self.sortedSlots().map { self.names[Int($0)] }
+    }
+
+    /// Every accusation by another member that is remembered, those that don't count now among them, in no particular order.
+    public var accusationsOfOthers: [Accusation] {
+        var found = self.early
+        for slot in self.accused.items {
+            guard let detail = self.detail(slot) else { continue }
+            for standing in self.details[detail].standing where standing.accuser != self.selfSlot {
+                found.append(
+                    Accusation(
+                        accuser: self.names[Int(standing.accuser)],
+                        accuserGeneration: standing.accuserGeneration,
+                        target: self.names[Int(slot)],
+                        generation: standing.generation,
+                        incarnation: standing.incarnation,
+                        reason: standing.reason,
+                        hasVerdict: standing.hasVerdict
+                    )
+                )
+            }
+        }
+        return found
+    }
+
     private func sortedSlots() -> [Int32] {
         self.records.indices
             .filter { self.records[$0].isUsed && Int32($0) != self.selfSlot }

@@ -545,6 +545,76 @@ import Testing
 
     // MARK: Configuration
 
+    @Test func boundsAtTheirGreatestAreTakenByTheCore() async throws {
+        var cluster = ClusterConfiguration(name: Unique.name("bounds"))
+        cluster.seedServers = (1...64).map { Endpoint(host: "127.0.0.1", port: $0) }
+        var node = NodeConfiguration(name: "n", host: "127.0.0.1", port: 0)
+        node.advertiseAddresses = (1...8).map { Endpoint(host: "127.0.0.1", port: $0) }
+        for key in ConfigurationKeys.cluster where key.path.hasPrefix("Cluster.Max") {
+            guard case .integer(let range) = key.type else { continue }
+            cluster = try cluster.setting(key: key.path, to: "\(range.upperBound)", isRunning: false)
+        }
+        let open = try GossipNode(configuration: .init(cluster: cluster, node: node), logger: quietLogger())
+        #expect(throws: GoferBrokeError.self) { try open.setSeeds(cluster.seedServers + [Endpoint(host: "127.0.0.1", port: 65)]) }
+        try open.setSeeds([])
+        await open.shutdown()
+    }
+
+    @Test func addressesThatDoNotFitTheNetworkAreAnError() throws {
+        var node = NodeConfiguration(name: "n", host: "192.0.2.1", port: 0)
+        #expect {
+            _ = try GossipNode(configuration: .init(cluster: ClusterConfiguration(name: "c"), node: node), logger: quietLogger())
+        } throws: { error in
+            let error = error as? GoferBrokeError
+            return error?.code == .configuration && error?.description.contains("LOCAL") == true
+        }
+        node.host = "127.0.0.1"
+        #expect(throws: Never.self) {
+            _ = try GossipNode(configuration: .init(cluster: ClusterConfiguration(name: "c"), node: node), logger: quietLogger())
+        }
+        let open = GossipNode.Configuration(cluster: "c", name: "n", listen: Endpoint(host: "0.0.0.0", port: 0))
+        #expect(open.cluster.configuration.networkType == .dynamic, "who listens for others is not LOCAL by default")
+    }
+
+    @Test func theLeaveTimeoutMayChangeWithinItsRangeUntilTheEnd() async throws {
+        try await withCluster(of: 2) { cluster in
+            let node = cluster.nodes[1]
+            for timeout in [Duration.seconds(601), .milliseconds(-1)] {
+                #expect {
+                    try node.setLeaveTimeout(timeout)
+                } throws: { error in
+                    let error = error as? GoferBrokeError
+                    return error?.code == .configuration && error?.description.contains("LeaveTimeout") == true
+                }
+            }
+            // For the core zero means its default, so this has to become the shortest time instead.
+            try node.setLeaveTimeout(.zero)
+            await node.leave()
+            #expect {
+                try node.setLeaveTimeout(.seconds(1))
+            } throws: {
+                ($0 as? GoferBrokeError)?.code == .closed
+            }
+        }
+    }
+
+    @Test func aJoinerIsHeldToTheClustersLimits() async throws {
+        var cluster = TestCluster()
+        try await cluster.add("n1") {
+            $0.cluster.configuration.maxValueSize = 2_000
+            $0.cluster.givenKeys = ["Cluster.MaxValueSize"]
+        }
+        let joiner = try await cluster.add("n2")
+        try await eventually("n2 has the limit") { joiner.configuration.maxValueSize == 2_000 }
+        await #expect {
+            try await joiner.set(group: "g", key: "k", type: .bytes, bytes: Array(repeating: 0, count: 2_001))
+        } throws: {
+            ($0 as? GoferBrokeError)?.code == .valueSize
+        }
+        try await joiner.set(group: "g", key: "k", type: .bytes, bytes: Array(repeating: 0, count: 2_000))
+        await cluster.shutdown()
+    }
+
     @Test func aConfigurationChangeReachesEverybodyAndIsAppliedLive() async throws {
         try await withCluster(of: 3) { cluster in
             let told = Task { () -> ConfigurationChange? in

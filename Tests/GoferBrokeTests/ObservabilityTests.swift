@@ -86,31 +86,13 @@ import Tracing
         await first.shutdown()
     }
 
-    /// Keeps lines and their metadata.
-    final class LogSink: Sendable {
-        let lines = Mutex<[String]>([])
-    }
-
-    struct Handler: LogHandler {
-        let sink: LogSink
-        var metadata: Logger.Metadata = [:]
-        var logLevel = Logger.Level.info
-
-        subscript(metadataKey key: String) -> Logger.Metadata.Value? {
-            get { self.metadata[key] }
-            set { self.metadata[key] = newValue }
-        }
-
-        func log(event: LogEvent) {
-            let member = event.metadata?["member"].map { " \($0)" } ?? ""
-            self.sink.lines.withLock { $0.append("\(event.message)\(member)") }
-        }
-    }
-
     @Test func theLogTellsTheStoryInOneLineEach() async throws {
-        let sink = LogSink()
+        let lines = Mutex<[String]>([])
+        let logger = logger { line in
+            lines.withLock { $0.append([line.message, line.metadata["member"] ?? ""].filter { !$0.isEmpty }.joined(separator: " ")) }
+        }
         let name = Unique.name("logged")
-        let node = try GossipNode(configuration: .init(cluster: name, name: "n1"), logger: quietLogger(Handler(sink: sink)))
+        let node = try GossipNode(configuration: .init(cluster: name, name: "n1"), logger: logger)
         try node.start()
         let seeds = [Endpoint(host: "127.0.0.1", port: node.port)]
         let other = try GossipNode(configuration: .init(cluster: name, name: "n2", seeds: seeds), logger: quietLogger())
@@ -119,6 +101,6 @@ import Tracing
         await other.leave()
         try await eventually("the leave is seen") { node.member(named: "n2")?.status == .left }
         await node.leave()
-        #expect(sink.lines.withLock { $0 } == ["node listens", "joined", "member joined n2", "member left n2", "left"])
+        #expect(lines.withLock { $0 } == ["node listens", "joined", "member joined n2", "member left n2", "left"])
     }
 }

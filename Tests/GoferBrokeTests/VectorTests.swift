@@ -20,9 +20,14 @@ import Testing
 
     /// CRC-32C (Castagnoli), reflected, bit by bit, straight from its polynomial: nothing shared with the core.
     private static func crc32c(_ bytes: [UInt8]) -> UInt32 {
-        ~bytes.reduce(~UInt32(0)) { crc, byte in
-            (0..<8).reduce(crc ^ UInt32(byte)) { crc, _ in crc & 1 == 1 ? (crc >> 1) ^ 0x82F6_3B78 : crc >> 1 }
+        var crc = ~UInt32(0)
+        for byte in bytes {
+            crc ^= UInt32(byte)
+            for _ in 0..<8 {
+                crc = crc & 1 == 1 ? (crc >> 1) ^ 0x82F6_3B78 : crc >> 1
+            }
         }
+        return ~crc
     }
 
     private static func number(_ bytes: ArraySlice<UInt8>) -> UInt32 {
@@ -64,7 +69,7 @@ import Testing
             case "uint32": try Self.expect(try #require(UInt32(text)), bytes, line)
             case "uint64": try Self.expect(try #require(UInt64(text)), bytes, line)
             case "float64": try Self.expect(try #require(Double(text)), bytes, line)
-            case "bool": try Self.expect(try #require(Bool(text)), bytes, line)
+            case "bool": try Self.expect(try #require(Bool(text) as Bool?), bytes, line)
             default: Issue.record("a type that nobody knows: \(line[1])")
             }
         }

@@ -2,7 +2,6 @@
 // The node's side of the client protocol, with a node that is not one.
 
 import GoferBrokeConfiguration
-import Synchronization
 import Testing
 
 @testable import GoferBroke

@@ -3,7 +3,6 @@
 
 import GoferBroke
 import Logging
-import Synchronization
 import Testing
 
 @testable import gofer

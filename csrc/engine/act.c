@@ -51,7 +51,7 @@ static void act_accuse(gb_engine *e, gb_peer *peer, const gb_action *action)
     publish_accusation(e, peer_name(e, peer), &accusation);
 }
 
-static void act_retract(gb_engine *e, gb_slice target)
+void act_retract(gb_engine *e, gb_slice target)
 {
     gb_accusation standing;
     if (!own_accusation(e, target, &standing)) {
@@ -108,6 +108,7 @@ void gb_engine_act(gb_engine *e, gb_time_us now, const gb_action *action)
     }
     if (action->kind == GB_ACT_RETRACT) {
         act_retract(e, action->name);
+        engine_settle(e);
         return;
     }
     gb_peer *peer = find_peer(e, action);
@@ -125,10 +126,13 @@ void gb_engine_act(gb_engine *e, gb_time_us now, const gb_action *action)
         act_accuse(e, peer, action);
         break;
     case GB_ACT_SUSPECT:
+        if (peer->status != GB_STATUS_LEFT && action->incarnation >= peer->incarnation) {
+            peer_set_status(e, peer, GB_STATUS_SUSPECT);
+        }
+        break;
     case GB_ACT_ALIVE:
         if (peer->status != GB_STATUS_LEFT) {
-            peer_set_status(e, peer,
-                            action->kind == GB_ACT_ALIVE ? GB_STATUS_ALIVE : GB_STATUS_SUSPECT);
+            peer_set_status(e, peer, GB_STATUS_ALIVE);
         }
         break;
     case GB_ACT_DEAD:

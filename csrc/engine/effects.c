@@ -102,8 +102,8 @@ void effect_dial(gb_engine *e, gb_link *link)
 {
     gb_queued_effect *effect = effect_add(e);
     if (effect == NULL) {
-        link->is_doomed = true;
-        link->doom_cause = GB_CLOSE_BY_US;
+        link->is_gone = true; /* the driver never hears of it */
+        link_doom(link, GB_CLOSE_BY_US);
         return;
     }
     effect->kind = GB_EFFECT_DIAL;
@@ -111,22 +111,22 @@ void effect_dial(gb_engine *e, gb_link *link)
     e->stats.dials++;
 }
 
-void effect_close(gb_engine *e, uint64_t link)
-{
-    /* Without memory for it the driver is not told; it keeps the connection, with nothing sent on
-     * it any more, until the peer closes it or the engine ends. */
-    gb_queued_effect *effect = effect_add(e);
-    if (effect != NULL) {
-        effect->kind = GB_EFFECT_CLOSE;
-        effect->link = link;
-    }
-}
-
-void effect_send(gb_engine *e, gb_link *link)
+bool effect_close(gb_engine *e, uint64_t link)
 {
     gb_queued_effect *effect = effect_add(e);
     if (effect == NULL) {
-        return; /* stays collected; the next flush tries again */
+        return false;
+    }
+    effect->kind = GB_EFFECT_CLOSE;
+    effect->link = link;
+    return true;
+}
+
+bool effect_send(gb_engine *e, gb_link *link)
+{
+    gb_queued_effect *effect = effect_add(e);
+    if (effect == NULL) {
+        return false; /* the next flush tries again */
     }
     effect->kind = GB_EFFECT_SEND;
     effect->link = link->id;
@@ -139,6 +139,7 @@ void effect_send(gb_engine *e, gb_link *link)
     } else {
         gb_out_init(&link->out, e->allocator);
     }
+    return true;
 }
 
 /* ---- Out ----------------------------------------------------------------------------------------
@@ -180,6 +181,11 @@ bool gb_engine_effect_next(gb_engine *e, gb_effect *out)
     }
     e->effect_head = 0;
     e->effect_count = 0;
+    if (e->effect_capacity > ENGINE_EFFECTS_KEPT) {
+        gb_free(e->allocator, e->effects);
+        e->effects = NULL;
+        e->effect_capacity = 0;
+    }
     return false;
 }
 

@@ -145,10 +145,18 @@ gb_err engine_publish_self(gb_engine *e)
                          gb_slice_make(value.base, value.len), 0, e->now);
     }
     gb_out_deinit(&value);
+    e->is_publish_due = err != GB_OK; /* engine_settle tries again */
     if (err == GB_OK) {
         push_changed(e, e->self, GB_LANE_MEMBERSHIP, NULL);
     }
     return err;
+}
+
+void engine_want_generation(gb_engine *e, uint64_t generation)
+{
+    if (generation > e->renew_generation && generation <= ENGINE_LIFE_MAX) {
+        e->renew_generation = generation;
+    }
 }
 
 void engine_stop(gb_engine *e)
@@ -166,97 +174,171 @@ void engine_stop(gb_engine *e)
     }
 }
 
+/* Set a key of self, whatever state the engine is in. */
+static gb_err set_own(gb_engine *e, gb_lane lane, gb_slice group, gb_slice key, uint8_t type,
+                      gb_slice value, uint32_t ttl_ms)
+{
+    know_before_change(e, e->self);
+    gb_err err = gb_map_set(e->map, e->self, lane, group, key, type, value, ttl_ms, e->now);
+    if (err == GB_OK) {
+        push_changed(e, e->self, lane, NULL);
+        if (ttl_ms != 0) {
+            gb_time_us at = e->now + (uint64_t)ttl_ms * ENGINE_MS;
+            e->expire_at = at < e->expire_at ? at : e->expire_at;
+        }
+    }
+    return err;
+}
+
 /* ---- A new generation of our own ----------------------------------------------------------------
  */
 
-/* Own records that survive into a new generation, oldest first. */
-typedef struct kept_records {
-    gb_record **records;
-    uint8_t *lanes;
-    size_t count;
-} kept_records;
-
-static gb_err keep_own_records(gb_engine *e, kept_records *kept)
+/* Own records survive into a new generation; oldest first. They are referenced before the old life
+ * goes, and published again as memory allows. */
+static gb_err keep_own_records(gb_engine *e)
 {
+    GB_ASSERT(e->kept_count == 0);
     size_t capacity = e->self->key_count;
-    kept->count = 0;
-    kept->records = gb_alloc_array(e->allocator, capacity + 1, sizeof *kept->records);
-    kept->lanes = gb_alloc_array(e->allocator, capacity + 1, sizeof *kept->lanes);
-    if (kept->records == NULL || kept->lanes == NULL) {
+    gb_record **records = gb_alloc_array(e->allocator, capacity + 1, sizeof *records);
+    uint8_t *lanes = gb_alloc_array(e->allocator, capacity + 1, sizeof *lanes);
+    if (records == NULL || lanes == NULL) {
+        gb_free(e->allocator, records);
+        gb_free(e->allocator, lanes);
         return GB_ENOMEM;
     }
+    e->kept = records;
+    e->kept_lanes = lanes;
     for (uint8_t lane = GB_LANE_CONFIG; lane < GB_LANE_COUNT; lane++) {
         for (gb_record *r = gb_map_first(e->self, (gb_lane)lane); r != NULL; r = r->newer) {
             if (gb_record_is_tombstone(r)) {
                 continue;
             }
-            GB_ASSERT(kept->count < capacity);
-            kept->records[kept->count] = gb_record_ref(r);
-            kept->lanes[kept->count] = lane;
-            kept->count++;
+            GB_ASSERT(e->kept_count < capacity);
+            records[e->kept_count] = gb_record_ref(r);
+            lanes[e->kept_count] = lane;
+            e->kept_count++;
         }
     }
     return GB_OK;
 }
 
-static void publish_kept_records(gb_engine *e, kept_records *kept)
+static void release_kept_records(gb_engine *e)
 {
-    for (size_t i = 0; i < kept->count; i++) {
-        gb_record *r = kept->records[i];
+    for (size_t i = e->kept_at; i < e->kept_count; i++) {
+        gb_record_release(e->allocator, e->kept[i]);
+    }
+    gb_free(e->allocator, e->kept);
+    gb_free(e->allocator, e->kept_lanes);
+    e->kept = NULL;
+    e->kept_lanes = NULL;
+    e->kept_count = 0;
+    e->kept_at = 0;
+}
+
+/* Errors: GB_ENOMEM: some are still kept. */
+static gb_err publish_kept_records(gb_engine *e)
+{
+    for (; e->kept_at < e->kept_count; e->kept_at++) {
+        gb_record *r = e->kept[e->kept_at];
+        gb_lane lane = (gb_lane)e->kept_lanes[e->kept_at];
         uint32_t ttl_ms = r->ttl_ms;
         if (ttl_ms != 0 && r->expires_us != GB_NO_TIME) {
             uint64_t left = r->expires_us > e->now ? (r->expires_us - e->now) / ENGINE_MS : 0;
             ttl_ms = left == 0 ? 1 : (uint32_t)left;
         }
-        (void)gb_engine_set(e, e->now, (gb_lane)kept->lanes[i], gb_record_group(r),
-                            gb_record_key(r), r->type, gb_record_value(r), ttl_ms);
+        gb_err err = set_own(e, lane, gb_record_group(r), gb_record_key(r), r->type,
+                             gb_record_value(r), ttl_ms);
+        if (err == GB_ENOMEM) {
+            return err;
+        }
+        gb_record_release(e->allocator, r);
     }
-}
-
-static void release_kept_records(gb_engine *e, kept_records *kept)
-{
-    for (size_t i = 0; i < kept->count; i++) {
-        gb_record_release(e->allocator, kept->records[i]);
-    }
-    gb_free(e->allocator, kept->records);
-    gb_free(e->allocator, kept->lanes);
+    release_kept_records(e);
+    return GB_OK;
 }
 
 /* Go on under a greater generation: somebody holds versions of ours that we don't know (a restored
  * data directory), or an older life of ours has left a greater one behind. Links are handshaken
- * under the old one and close; the rings dial them again. */
-static void renew_self(gb_engine *e, uint64_t generation)
+ * under the old one and close; the rings dial them again.
+ * Errors: GB_ENOMEM: nothing has changed. */
+static gb_err renew_self(gb_engine *e, uint64_t generation)
 {
-    kept_records kept = {0};
-    gb_err err = keep_own_records(e, &kept);
-    gb_participant *self = e->self;
+    gb_err err = publish_kept_records(e);
     if (err == GB_OK) {
-        err = gb_map_renew(e->map, &self, generation);
+        err = keep_own_records(e);
     }
-    if (err == GB_OK) {
-        e->self = self;
-        gb_map_set_self(e->map, self);
-        know_forget_slot(e, self->slot);
-        e->incarnation = 0;
-        e->refute_incarnation = 0;
-        gb_peer *peer = peer_at(e, self->slot);
-        GB_ASSERT(peer != NULL);
-        peer->generation = generation;
-        peer->incarnation = 0;
-        gb_event event = event_make(e, GB_EVENT_GENERATION);
-        event.generation = generation;
-        effect_notify(e, &event);
-        ENGINE_EACH_LINK(e, link)
+    if (err != GB_OK) {
+        return err;
+    }
+    gb_participant *self = e->self;
+    err = gb_map_renew(e->map, &self, generation);
+    if (err != GB_OK) {
+        release_kept_records(e);
+        return err;
+    }
+    e->self = self;
+    gb_map_set_self(e->map, self);
+    know_forget_slot(e, self->slot);
+    e->incarnation = 0;
+    e->refute_incarnation = 0;
+    gb_peer *peer = peer_at(e, self->slot);
+    GB_ASSERT(peer != NULL);
+    peer->generation = generation;
+    peer->incarnation = 0;
+    peer->accuse_count = 0;
+    gb_list_remove(&peer->accuser_node);
+    gb_event event = event_make(e, GB_EVENT_GENERATION);
+    event.generation = generation;
+    effect_notify(e, &event);
+    ENGINE_EACH_LINK(e, link)
+    {
+        if (link->role == GB_ROLE_MEMBER) {
+            link_bye(e, link, GB_CLOSE_BY_US, GB_OK, "goes on under a greater generation");
+        }
+    }
+    (void)engine_publish_self(e);
+    (void)publish_kept_records(e);
+    e->is_ring_dirty = true;
+    return GB_OK;
+}
+
+/* Somebody told of a later life of our name: does it answer? Those who told know where; if they
+ * have gone, others will. */
+static void ask_conflict(gb_engine *e)
+{
+    gb_link *link = link_find(e, e->conflict_link);
+    if (link == NULL || !link_is_member(link)) {
+        link = NULL;
+        GB_LIST_EACH(node, &e->links)
         {
-            if (link->role == GB_ROLE_MEMBER) {
-                link_bye(e, link, GB_CLOSE_BY_US, GB_OK, "goes on under a greater generation");
+            if (link_is_member(link_of(node))) {
+                link = link_of(node);
             }
         }
-        (void)engine_publish_self(e);
-        publish_kept_records(e, &kept);
-        e->is_ring_dirty = true;
     }
-    release_kept_records(e, &kept);
+    if (link != NULL) {
+        probe_ask(e, PROBE_SELF, link, engine_name(e), e->conflict_generation);
+        e->conflict_link = 0; /* another one next time, should this one not answer */
+        e->conflict_retry_at = e->now + ENGINE_CONFLICT_PAUSE;
+    }
+}
+
+static bool is_unsettled(const gb_engine *e)
+{
+    if (e->is_stopped) {
+        return false;
+    }
+    if (e->is_stopping || e->is_ring_dirty || e->renew_generation > e->self->generation ||
+        e->refute_incarnation > e->incarnation) {
+        return true;
+    }
+    GB_LIST_EACH(node, &e->links)
+    {
+        if (link_of(node)->is_doomed) {
+            return true;
+        }
+    }
+    return false;
 }
 
 void engine_settle(gb_engine *e)
@@ -268,25 +350,23 @@ void engine_settle(gb_engine *e)
         return;
     }
     if (e->renew_generation > e->self->generation) {
-        uint64_t generation = e->renew_generation;
-        e->renew_generation = 0;
-        renew_self(e, generation);
+        (void)renew_self(e, e->renew_generation); /* without memory the next event tries again */
+    }
+    if (e->kept_count > 0) {
+        (void)publish_kept_records(e);
     }
     if (e->refute_incarnation > e->incarnation) {
         e->incarnation = e->refute_incarnation;
         gb_peer *peer = peer_at(e, e->self->slot);
-        if (peer != NULL) {
-            peer->incarnation = e->incarnation;
-        }
+        GB_ASSERT(peer != NULL);
+        peer->incarnation = e->incarnation;
+        e->is_publish_due = true;
+    }
+    if (e->is_publish_due) {
         (void)engine_publish_self(e);
     }
     if (e->conflict_generation > e->self->generation && e->now >= e->conflict_retry_at) {
-        /* Somebody told of a later life of our name: does it answer? Those who told know where. */
-        gb_link *link = link_find(e, e->conflict_link);
-        if (link != NULL && link_is_member(link)) {
-            probe_ask(e, PROBE_SELF, link, engine_name(e), e->conflict_generation);
-            e->conflict_retry_at = e->now + 2 * ENGINE_S;
-        }
+        ask_conflict(e);
     }
     ENGINE_EACH_LINK(e, link)
     {
@@ -302,6 +382,11 @@ void engine_settle(gb_engine *e)
 static uint64_t or_default(uint64_t value, uint64_t fallback)
 {
     return value == 0 ? fallback : value;
+}
+
+static uint64_t within(uint64_t value, uint64_t least, uint64_t most)
+{
+    return value < least ? least : value > most ? most : value;
 }
 
 static void settings_fill(gb_engine_settings *s)
@@ -322,15 +407,19 @@ static void settings_fill(gb_engine_settings *s)
     s->value_size_max = (uint32_t)or_default(s->value_size_max, GB_VALUE_SIZE_MAX);
     s->link_queue_max = (uint32_t)or_default(s->link_queue_max, GB_LINK_QUEUE_MAX);
     s->full_mesh_max = (uint32_t)or_default(s->full_mesh_max, 16);
-    if (s->value_size_max > GB_VALUE_SIZE_MAX) {
-        s->value_size_max = (uint32_t)GB_VALUE_SIZE_MAX;
+    uint64_t *times[] = {
+        &s->gossip_interval_us,    &s->heartbeat_interval_us, &s->probe_timeout_us,
+        &s->dial_timeout_us,       &s->link_timeout_us,       &s->tombstone_grace_us,
+        &s->departed_retention_us, &s->detector_tick_us,      &s->pull_stall_us};
+    for (size_t i = 0; i < sizeof times / sizeof times[0]; i++) {
+        *times[i] = within(*times[i], ENGINE_MS, ENGINE_TIME_MAX);
     }
-    if (s->key_count_max > GB_KEYS_PER_PARTICIPANT_MAX) {
-        s->key_count_max = GB_KEYS_PER_PARTICIPANT_MAX;
-    }
-    if (s->link_queue_max > GB_LINK_QUEUE_MAX) {
-        s->link_queue_max = (uint32_t)GB_LINK_QUEUE_MAX;
-    }
+    s->value_size_max =
+        (uint32_t)within(s->value_size_max, ENGINE_VALUE_SIZE_MIN, GB_VALUE_SIZE_MAX);
+    s->key_count_max =
+        (uint32_t)within(s->key_count_max, ENGINE_KEY_COUNT_MIN, GB_KEYS_PER_PARTICIPANT_MAX);
+    s->link_queue_max = (uint32_t)within(s->link_queue_max, 1, GB_LINK_QUEUE_MAX);
+    s->full_mesh_max = (uint32_t)within(s->full_mesh_max, 1, GB_PARTICIPANTS_MAX);
 }
 
 static gb_err options_check(const gb_engine_options *o, gb_err_info *info)
@@ -350,18 +439,21 @@ static gb_err options_check(const gb_engine_options *o, gb_err_info *info)
                                "without control characters",
                                GB_NAME_SIZE_MAX);
     }
-    if (o->generation == 0 || o->instance == 0) {
+    if (o->generation == 0 || o->generation > ENGINE_LIFE_MAX || o->instance == 0) {
         return gb_err_info_set(info, GB_EINVAL, 0,
-                               "open engine: generation and instance must not be 0");
+                               "open engine: the generation must be 1 to 2^63 - 1, the instance "
+                               "not 0");
     }
     if (o->address_count > GB_HELLO_ADDRESSES_MAX || o->seed_count > GB_SEEDS_MAX) {
         return gb_err_info_set(info, GB_EINVAL, 0, "open engine: at most %d addresses and %d seeds",
                                GB_HELLO_ADDRESSES_MAX, GB_SEEDS_MAX);
     }
     for (uint32_t i = 0; i < o->address_count; i++) {
-        if (o->addresses[i].host.len == 0 || o->addresses[i].host.len > GB_HOST_SIZE_MAX) {
+        if (gb_name_validate(o->addresses[i].host) != GB_OK || o->addresses[i].port == 0 ||
+            o->addresses[i].scope > GB_SCOPE_PUBLIC) {
             return gb_err_info_set(info, GB_EINVAL, 0,
-                                   "open engine: an address needs a host of 1 to %d bytes",
+                                   "open engine: an address needs a scope, a host of 1 to %d bytes "
+                                   "and a port",
                                    GB_HOST_SIZE_MAX);
         }
     }
@@ -424,6 +516,7 @@ gb_err gb_engine_open(const gb_engine_options *options, gb_time_us now, gb_engin
     gb_rng_init(&e->rng, options->seed);
     gb_list_init(&e->links);
     gb_list_init(&e->probes);
+    gb_list_init(&e->accusers);
     e->instance = options->instance;
     e->has_detector = options->has_detector;
     e->link_count_max = options->link_count_max == 0 ? GB_LINKS_MAX : options->link_count_max;
@@ -436,9 +529,8 @@ gb_err gb_engine_open(const gb_engine_options *options, gb_time_us now, gb_engin
     e->random_at = now + ENGINE_RANDOM_INTERVAL / 2 + gb_rng_below(&e->rng, ENGINE_RANDOM_INTERVAL);
     e->revive_at = now + e->settings.reconnect_interval_us;
     e->tick_at = now + e->settings.detector_tick_us;
-    e->stall_at = GB_NO_TIME;
-    e->expire_at = now;
-    e->purge_at = now;
+    e->expire_at = GB_NO_TIME;
+    e->purge_at = now + ENGINE_S;
     e->departed_check_at = GB_NO_TIME;
 
     err = GB_ENOMEM;
@@ -472,6 +564,7 @@ void gb_engine_close(gb_engine *e)
     probe_deinit(e);
     join_deinit(e);
     effects_deinit(e);
+    release_kept_records(e);
     for (uint32_t slot = 0; slot < e->peer_count; slot++) {
         if (e->peers[slot] != NULL) {
             peer_free(e, e->peers[slot]);
@@ -490,12 +583,28 @@ void gb_engine_close(gb_engine *e)
 /* ---- Events in ----------------------------------------------------------------------------------
  */
 
+/* Strangers are bounded by themselves, and leave room for our own dials. */
+static bool may_accept(const gb_engine *e)
+{
+    uint32_t handshakes = 0;
+    GB_LIST_EACH(node, &e->links)
+    {
+        const gb_link *link = link_of(node);
+        handshakes += link->state == LINK_HELLO_WAIT || link->state == LINK_HELD ? 1 : 0;
+    }
+    uint32_t reserve = e->link_count_max / 4 < GB_DIALS_MAX ? e->link_count_max / 4 : GB_DIALS_MAX;
+    return handshakes < GB_HANDSHAKES_MAX && e->link_count + reserve < e->link_count_max;
+}
+
 gb_err gb_engine_accepted(gb_engine *e, gb_time_us now, uint8_t role, gb_slice host, uint16_t port,
                           uint64_t *out)
 {
     engine_at(e, now);
     if (e->is_stopped) {
         return GB_ECLOSED;
+    }
+    if (!may_accept(e)) {
+        return GB_EFULL;
     }
     gb_link *link;
     gb_err err = link_open(e, role, PURPOSE_ACCEPTED, &link);
@@ -508,7 +617,6 @@ gb_err gb_engine_accepted(gb_engine *e, gb_time_us now, uint8_t role, gb_slice h
         link_free(e, link);
         return GB_ENOMEM;
     }
-    link->state = LINK_HELLO_WAIT;
     *out = link->id;
     return GB_OK;
 }
@@ -559,6 +667,7 @@ void gb_engine_closed(gb_engine *e, gb_time_us now, uint64_t id, uint8_t cause, 
     if (link == NULL) {
         return;
     }
+    link->is_gone = true;
     if (link->state != LINK_CLOSING) {
         if (link->purpose == PURPOSE_SEED && link->state != LINK_OPEN) {
             gb_err code = cause == GB_CLOSE_REFUSED       ? GB_ECONNREFUSED
@@ -568,7 +677,6 @@ void gb_engine_closed(gb_engine *e, gb_time_us now, uint64_t id, uint8_t cause, 
                                                           : GB_EOF;
             join_seed_closed(e, link, code, text);
         }
-        link->is_gone = true;
         link_close(e, link, cause);
     }
     engine_settle(e);
@@ -630,7 +738,8 @@ void gb_engine_tick(gb_engine *e, gb_time_us now)
 gb_time_us gb_engine_deadline(const gb_engine *e)
 {
     if (e->is_stopped) {
-        return GB_NO_TIME;
+        /* Links whose end there was no memory to tell of. */
+        return e->link_count == 0 ? GB_NO_TIME : e->now + ENGINE_RETRY;
     }
     gb_time_us at = e->has_detector ? e->tick_at : GB_NO_TIME;
     at = earlier(at, e->expire_at);
@@ -644,36 +753,58 @@ gb_time_us gb_engine_deadline(const gb_engine *e)
 /* ---- Flush --------------------------------------------------------------------------------------
  */
 
-void gb_engine_flush(gb_engine *e, gb_time_us now)
+/* What has become due, and what follows from it. */
+static void flush_work(gb_engine *e)
 {
-    engine_at(e, now);
-    if (!e->is_stopped) {
-        if (e->is_ring_dirty) {
-            ring_update(e);
-        }
-        join_check(e);
-        gb_time_us at = push_due(e);
-        at = earlier(at, pull_due(e));
-        at = earlier(at, probe_due(e));
-        at = earlier(at, gossip_due(e));
-        at = earlier(at, join_due(e));
-        at = earlier(at, ring_due(e));
-        e->next_due = at;
-        engine_settle(e);
+    engine_settle(e);
+    if (e->is_stopped) {
+        return;
     }
+    if (e->is_ring_dirty) {
+        ring_update(e);
+    }
+    join_check(e);
+    gb_time_us at = push_due(e);
+    at = earlier(at, pull_due(e));
+    at = earlier(at, probe_due(e));
+    at = earlier(at, gossip_due(e));
+    at = earlier(at, join_due(e));
+    at = earlier(at, ring_due(e));
+    e->next_due = at;
     ENGINE_EACH_LINK(e, link)
     {
         if (link_is_member(link)) {
             feed_link(e, link);
+            if (e->is_leaving) {
+                join_leave_ping(e, link);
+            }
         }
-        if (link->out.len > 0 && link->state != LINK_CLOSING) {
-            effect_send(e, link);
-        }
-        if (link->is_doomed && link->state != LINK_CLOSING) {
-            link_close(e, link, link->doom_cause);
-        }
-        if (link->state == LINK_CLOSING) {
+    }
+    join_leave_check(e);
+}
+
+void gb_engine_flush(gb_engine *e, gb_time_us now)
+{
+    engine_at(e, now);
+    /* A link that closes on the way concerns others that were looked at already. */
+    uint32_t passes = 0;
+    do {
+        flush_work(e);
+        passes++;
+    } while (passes < ENGINE_FLUSH_PASSES && is_unsettled(e));
+    if (is_unsettled(e)) {
+        e->next_due = earlier(e->next_due, e->now + ENGINE_RETRY);
+    }
+    ENGINE_EACH_LINK(e, link)
+    {
+        if (link->state != LINK_CLOSING) {
+            if (link->out.len > 0 && !effect_send(e, link)) {
+                e->next_due = earlier(e->next_due, e->now + ENGINE_RETRY);
+            }
+        } else if (link_tell_close(e, link)) {
             link_free(e, link);
+        } else {
+            e->next_due = earlier(e->next_due, e->now + ENGINE_RETRY);
         }
     }
     if (e->events_lost > 0) {
@@ -706,15 +837,8 @@ gb_err gb_engine_set(gb_engine *e, gb_time_us now, gb_lane lane, gb_slice group,
     if (lane == GB_LANE_MEMBERSHIP || lane >= GB_LANE_COUNT) {
         return GB_EINVAL;
     }
-    know_before_change(e, e->self);
-    gb_err err = gb_map_set(e->map, e->self, lane, group, key, type, value, ttl_ms, e->now);
-    if (err == GB_OK) {
-        push_changed(e, e->self, lane, NULL);
-        if (ttl_ms != 0) {
-            e->expire_at = earlier(e->expire_at, e->now + (uint64_t)ttl_ms * ENGINE_MS);
-        }
-    }
-    return err;
+    gb_err err = publish_kept_records(e);
+    return err != GB_OK ? err : set_own(e, lane, group, key, type, value, ttl_ms);
 }
 
 gb_err gb_engine_delete(gb_engine *e, gb_time_us now, gb_lane lane, gb_slice group, gb_slice key)
@@ -727,7 +851,10 @@ gb_err gb_engine_delete(gb_engine *e, gb_time_us now, gb_lane lane, gb_slice gro
         return GB_EINVAL;
     }
     know_before_change(e, e->self);
-    gb_err err = gb_map_delete(e->map, e->self, lane, group, key, e->now);
+    gb_err err = publish_kept_records(e);
+    if (err == GB_OK) {
+        err = gb_map_delete(e->map, e->self, lane, group, key, e->now);
+    }
     if (err == GB_OK) {
         push_changed(e, e->self, lane, NULL);
     }
@@ -767,10 +894,14 @@ void gb_engine_leave(gb_engine *e, gb_time_us now)
     gb_peer *peer = peer_at(e, e->self->slot);
     GB_ASSERT(peer != NULL);
     peer->status = GB_STATUS_LEFT;
+    e->is_ring_dirty = true; /* nobody is wanted any more */
     (void)engine_publish_self(e);
     ENGINE_EACH_LINK(e, link)
     {
         if (!link_is_member(link)) {
+            if (link->is_dialled && link->state != LINK_OPEN) {
+                link_close(e, link, GB_CLOSE_BY_US);
+            }
             continue;
         }
         /* Told in full on every link, whatever is believed of its peer: there is no later. The PING
@@ -785,9 +916,7 @@ void gb_engine_leave(gb_engine *e, gb_time_us now)
             know->version[GB_LANE_MEMBERSHIP] = 0;
         }
         (void)feed_enqueue(e, link, e->self, GB_LANE_MEMBERSHIP, false, 0);
-        feed_link(e, link);
-        link->leave_ping = engine_request_no(e);
-        (void)link_encoded(e, link, gb_empty_encode(&link->out, GB_FRAME_PING, link->leave_ping));
+        link->leave_told = true;
     }
 }
 
@@ -875,6 +1004,30 @@ bool gb_engine_member(const gb_engine *e, gb_slice name, gb_member *out)
     return true;
 }
 
+static void check_link(const gb_engine *e, const gb_link *link)
+{
+    uint32_t pulls = 0;
+    for (uint32_t slot = 0; slot < e->peer_count; slot++) {
+        for (uint8_t lane = 0; e->peers[slot] != NULL && lane < GB_LANE_COUNT; lane++) {
+            pulls += e->peers[slot]->pull[lane].link == link->id ? 1 : 0;
+        }
+    }
+    GB_ASSERT(pulls == link->pull_count);
+    uint32_t queued = 0;
+    for (uint8_t lane = 0; lane < GB_LANE_COUNT; lane++) {
+        queued += link->feed[lane].count + link->feed_bulk[lane].count;
+    }
+    uint32_t bits = 0;
+    for (uint32_t slot = 0; slot < link->know_count; slot++) {
+        const gb_know *know = &link->know[slot];
+        GB_ASSERT((know->pulled & ~know->queued) == 0);
+        for (uint8_t lane = 0; lane < GB_LANE_COUNT; lane++) {
+            bits += (know->queued & GB_LANE_BIT(lane)) != 0 ? 1 : 0;
+        }
+    }
+    GB_ASSERT(queued == bits);
+}
+
 void gb_engine_check(const gb_engine *e)
 {
     gb_map_check(e->map);
@@ -892,6 +1045,7 @@ void gb_engine_check(const gb_engine *e)
             GB_ASSERT(link->state == LINK_OPEN);
             GB_ASSERT(peer_at(e, link->peer->slot) == link->peer);
         }
+        check_link(e, link);
     }
     GB_ASSERT(links == e->link_count && links <= e->link_count_max);
     GB_ASSERT(clients == e->client_count);
@@ -906,5 +1060,8 @@ void gb_engine_check(const gb_engine *e)
         GB_ASSERT(peer->slot == slot && peer->generation == p->generation);
         GB_ASSERT(peer->link == NULL || peer->link->peer == peer);
         GB_ASSERT(peer->verdict_count <= peer->accuser_count);
+        GB_ASSERT(gb_list_node_is_linked(&peer->accuser_node) == (peer->accuse_count > 0));
+        GB_ASSERT(peer->dialling == NULL || peer->dialling->expected_slot == slot);
     }
+    GB_ASSERT(e->kept_at <= e->kept_count);
 }

@@ -8,7 +8,7 @@
 /* ---- Queue
  * ---------------------------------------------------------------------------------------- */
 
-static bool queue_push(gb_engine *e, gb_feed_queue *queue, gb_feed_item item)
+static bool queue_push(gb_engine *e, gb_feed_queue *queue, uint32_t item)
 {
     if (queue->head + queue->count == queue->capacity) {
         if (queue->head > 0 && queue->head >= queue->capacity / 2) {
@@ -16,8 +16,7 @@ static bool queue_push(gb_engine *e, gb_feed_queue *queue, gb_feed_item item)
             queue->head = 0;
         } else {
             uint32_t capacity = queue->capacity == 0 ? 8 : queue->capacity * 2;
-            gb_feed_item *items =
-                gb_realloc_array(e->allocator, queue->items, capacity, sizeof *items);
+            uint32_t *items = gb_realloc_array(e->allocator, queue->items, capacity, sizeof *items);
             if (items == NULL) {
                 return false;
             }
@@ -70,16 +69,18 @@ bool feed_enqueue(gb_engine *e, gb_link *link, const gb_participant *p, gb_lane 
     if (know == NULL) {
         return false;
     }
-    if ((know->queued & GB_LANE_BIT(lane)) != 0 && !is_pulled) {
+    if (is_pulled) {
+        know->pulled |= GB_LANE_BIT(lane);
+        know->pull_floor[lane] = floor;
+    }
+    if ((know->queued & GB_LANE_BIT(lane)) != 0) {
         return true;
     }
-    gb_feed_item item = {.slot = p->slot, .is_pulled = is_pulled, .floor = floor};
     bool is_bulk =
         is_pulled && gb_map_bytes_after(p, lane, know->version[lane]) > GB_CHUNK_SIZE / 2;
     gb_feed_queue *queue = is_bulk ? &link->feed_bulk[lane] : &link->feed[lane];
-    if (!queue_push(e, queue, item)) {
-        link->is_doomed = true;
-        link->doom_cause = GB_CLOSE_BY_US;
+    if (!queue_push(e, queue, p->slot)) {
+        link_doom(link, GB_CLOSE_BY_US);
         return false;
     }
     know->queued |= GB_LANE_BIT(lane);
@@ -116,10 +117,10 @@ static bool has_room(const gb_engine *e, const gb_link *link, gb_lane lane)
 }
 
 /* Write one chunk. Returns true if the item is done with. */
-static bool feed_item(gb_engine *e, gb_link *link, gb_lane lane, const gb_feed_item *item)
+static bool feed_item(gb_engine *e, gb_link *link, gb_lane lane, uint32_t slot)
 {
-    gb_participant *p = gb_map_at(e->map, item->slot);
-    gb_know *know = know_at(e, link, item->slot);
+    gb_participant *p = gb_map_at(e->map, slot);
+    gb_know *know = know_at(e, link, slot);
     if (p == NULL || know == NULL) {
         return true;
     }
@@ -129,19 +130,20 @@ static bool feed_item(gb_engine *e, gb_link *link, gb_lane lane, const gb_feed_i
         return true;
     }
     bool is_resetting = (know->resetting & bit) != 0;
-    if (!item->is_pulled && !is_resetting && from >= gb_map_version(p, lane)) {
+    bool is_pulled = (know->pulled & bit) != 0;
+    if (!is_pulled && !is_resetting && from >= gb_map_version(p, lane)) {
         return true; /* learned elsewhere meanwhile */
     }
-    if (!know_define(e, link, &item->slot, 1)) {
+    if (!know_define(e, link, &slot, 1)) {
         return true;
     }
     gb_selection selection = {
         .from = from,
-        .floor = item->floor,
-        .flags = (uint8_t)((item->is_pulled ? GB_DELTAS_PULLED : 0) |
-                           (is_resetting ? GB_DELTAS_RESET : 0)),
+        .floor = is_pulled ? know->pull_floor[lane] : 0,
+        .flags =
+            (uint8_t)((is_pulled ? GB_DELTAS_PULLED : 0) | (is_resetting ? GB_DELTAS_RESET : 0)),
     };
-    gb_err err = gb_map_select(e->map, p, lane, item->slot, GB_CHUNK_SIZE, &selection, &link->out);
+    gb_err err = gb_map_select(e->map, p, lane, slot, GB_CHUNK_SIZE, &selection, &link->out);
     if (!link_encoded(e, link, err)) {
         return true;
     }
@@ -164,15 +166,16 @@ void feed_link(gb_engine *e, gb_link *link)
     gb_feed_queue *queue;
     while (!link->is_doomed && (queue = next_queue(link, &lane)) != NULL &&
            has_room(e, link, lane)) {
-        gb_feed_item item = queue->items[queue->head];
-        if (feed_item(e, link, lane, &item)) {
+        uint32_t slot = queue->items[queue->head];
+        if (feed_item(e, link, lane, slot)) {
             queue_pop(e, queue);
-            if (item.slot < link->know_count) {
-                link->know[item.slot].queued &= (uint8_t)~GB_LANE_BIT(lane);
+            if (slot < link->know_count) {
+                link->know[slot].queued &= (uint8_t)~GB_LANE_BIT(lane);
+                link->know[slot].pulled &= (uint8_t)~GB_LANE_BIT(lane);
             }
         }
         if (link->out.len >= GB_CHUNK_SIZE) {
-            effect_send(e, link);
+            (void)effect_send(e, link);
         }
     }
 }

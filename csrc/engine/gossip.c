@@ -215,6 +215,7 @@ static uint32_t learn_digest(gb_engine *e, gb_link *link, const gb_digest *diges
         gb_participant *p = know_participant(e, link, entry.index);
         gb_peer *peer = p == NULL ? NULL : peer_at(e, p->slot);
         if (peer == NULL) {
+            know_note_outdated(e, link, entry.index);
             continue;
         }
         e->stamps[p->slot] = e->stamp;
@@ -225,7 +226,7 @@ static uint32_t learn_digest(gb_engine *e, gb_link *link, const gb_digest *diges
         if (p->is_self) {
             for (uint8_t lane = 0; lane < GB_LANE_COUNT; lane++) {
                 if (entry.version[lane] > gb_map_version(p, (gb_lane)lane)) {
-                    e->renew_generation = e->self->generation + 1;
+                    engine_want_generation(e, e->self->generation + 1);
                 }
             }
             continue;
@@ -255,6 +256,9 @@ static uint32_t learn_digest(gb_engine *e, gb_link *link, const gb_digest *diges
 /* Do we hold something else than what the peer is believed to know? */
 static bool differs(const gb_link *link, const gb_participant *p)
 {
+    if (p->slot < link->know_count && link->know[p->slot].is_outdated) {
+        return true;
+    }
     for (uint8_t lane = 0; lane < GB_LANE_COUNT; lane++) {
         uint64_t known;
         if (!know_version(link, p, (gb_lane)lane, &known) ||
@@ -278,7 +282,8 @@ static uint32_t list_answer(gb_engine *e, gb_link *link, const gb_digest *digest
         if (p == NULL) {
             continue;
         }
-        bool is_named = e->stamps[slot] == named ||
+        bool is_outdated = slot < link->know_count && link->know[slot].is_outdated;
+        bool is_named = e->stamps[slot] == named || is_outdated ||
                         (buckets->is_any && set_has(buckets, p, digest->bucket_bits));
         if (!is_named) {
             continue;
@@ -394,7 +399,8 @@ void gossip_digest(gb_engine *e, gb_link *link, const gb_frame *frame)
         link_fail(e, link, err, "malformed digest");
         return;
     }
-    if (frame->type == GB_FRAME_SYN_ACK && frame->request_id != link->exchange_no) {
+    if (frame->type == GB_FRAME_SYN_ACK &&
+        (link->exchange_no == 0 || frame->request_id != link->exchange_no)) {
         e->stats.frames_ignored++; /* the answer to an exchange that was given up */
         return;
     }
@@ -439,7 +445,7 @@ static void compare_hashes(gb_engine *e, gb_link *link)
         return;
     }
     link->mismatch_count++;
-    bool is_quiet = link->queued == 0 && feed_is_empty(link) && !link->has_i_have &&
+    bool is_quiet = link->queued == 0 && feed_is_empty(link) && link->i_have_count == 0 &&
                     e->now >= link->delta_at + 200 * ENGINE_MS;
     if (is_quiet || link->mismatch_count >= 2) {
         link->wants_exchange = true;
@@ -540,6 +546,9 @@ void gossip_want_elsewhere(gb_engine *e, uint64_t except)
 /* A member that is linked to nobody else of us: one exchange with it. */
 static void visit_random(gb_engine *e)
 {
+    if (e->is_leaving || !e->is_joined) {
+        return;
+    }
     gb_peer *picked = NULL;
     uint32_t seen = 0;
     for (uint32_t slot = 0; slot < e->peer_count; slot++) {
@@ -581,7 +590,7 @@ static gb_time_us link_due(gb_engine *e, gb_link *link)
         return next;
     }
     next = silent_until;
-    if (link->duplicate != 0 && e->now >= link->opened_at + ENGINE_DUPLICATE_BOUND) {
+    if (link->duplicate_ping != 0 && e->now >= link->duplicate_at + ENGINE_DUPLICATE_BOUND) {
         link_close(e, link, GB_CLOSE_TIMED_OUT); /* it was to stay, and does not answer */
         return GB_NO_TIME;
     }
@@ -591,6 +600,7 @@ static gb_time_us link_due(gb_engine *e, gb_link *link)
     }
     if (link->purpose == PURPOSE_VISIT && link->peer != NULL && !link->peer->is_wanted) {
         bool is_done = link->was_exchanged && link->pull_count == 0 && feed_is_empty(link) &&
+                       link->queued == 0 && link->out.len == 0 &&
                        e->now >= link->opened_at + ENGINE_S;
         if (is_done || e->now >= link->opened_at + ENGINE_VISIT_MAX) {
             link_bye(e, link, GB_CLOSE_BY_US, GB_OK, "the visit is over");

@@ -6,6 +6,8 @@
  * lives that meet, the greater generation stays and the other stops. */
 #include "engine/internal.h"
 
+#include "platform/utf8.h"
+
 #include <stdio.h>
 #include <string.h>
 
@@ -24,8 +26,7 @@ static void reject(gb_engine *e, gb_link *link, gb_err code, uint64_t generation
     gb_notice notice = {.code = code, .generation = generation, .text = gb_slice_from_str(text)};
     e->stats.rejects_sent++;
     (void)link_encoded(e, link, gb_notice_encode(&link->out, GB_FRAME_REJECT, 0, &notice));
-    link->is_doomed = true;
-    link->doom_cause = GB_CLOSE_BY_US;
+    link_doom(link, GB_CLOSE_BY_US);
 }
 
 static bool send_welcome(gb_engine *e, gb_link *link, const gb_hello *theirs)
@@ -36,8 +37,9 @@ static bool send_welcome(gb_engine *e, gb_link *link, const gb_hello *theirs)
     hello.protocol_min =
         GB_PROTOCOL_MAX < theirs->protocol_max ? GB_PROTOCOL_MAX : theirs->protocol_max;
     hello.protocol_max = hello.protocol_min;
-    if (link->remote_host != NULL) {
-        hello.observed.host = gb_slice_from_str(link->remote_host);
+    gb_slice seen = gb_slice_from_str(link->remote_host != NULL ? link->remote_host : "");
+    if (gb_name_validate(seen) == GB_OK) {
+        hello.observed.host = seen;
         hello.observed.port = link->remote_port;
     }
     return link_encoded(e, link, gb_hello_encode(&link->out, GB_FRAME_WELCOME, 0, &hello));
@@ -62,8 +64,13 @@ static void accept_client(gb_engine *e, gb_link *link, const gb_hello *hello)
 static void accept_probe(gb_engine *e, gb_link *link, const gb_hello *hello)
 {
     (void)send_welcome(e, link, hello);
-    link->is_doomed = true;
-    link->doom_cause = GB_CLOSE_BY_US;
+    link_doom(link, GB_CLOSE_BY_US);
+}
+
+static void reject_generation(gb_engine *e, gb_link *link, uint64_t known)
+{
+    reject(e, link, GB_EREJECTED_GENERATION, known < ENGINE_LIFE_MAX ? known + 1 : 0,
+           "a life of this name with a greater or equal generation is known");
 }
 
 static void accept_member(gb_engine *e, gb_link *link, const gb_hello *hello)
@@ -119,6 +126,12 @@ static void hold(gb_engine *e, gb_link *link, const gb_frame *frame, gb_peer *in
     probe_takeover(e, link, incumbent);
 }
 
+static bool is_same_life(const gb_peer *peer, const gb_hello *hello)
+{
+    return hello->generation == peer->generation &&
+           (peer->instance == 0 || peer->instance == hello->instance);
+}
+
 static void meet_member(gb_engine *e, gb_link *link, const gb_frame *frame, const gb_hello *hello)
 {
     gb_participant *p = gb_map_find(e->map, hello->name);
@@ -128,30 +141,26 @@ static void meet_member(gb_engine *e, gb_link *link, const gb_frame *frame, cons
     if (peer == NULL) {
         if (gb_map_grave(e->map, hello->name, &grave_generation, &grave_incarnation) &&
             hello->generation < grave_generation) {
-            reject(e, link, GB_EREJECTED_GENERATION, grave_generation + 1,
-                   "a later life of this name is remembered");
+            reject_generation(e, link, grave_generation);
             return;
         }
         accept_member(e, link, hello);
         return;
     }
-    bool is_same_life = hello->generation == peer->generation &&
-                        (peer->instance == 0 || peer->instance == hello->instance);
-    if (is_same_life) {
+    if (is_same_life(peer, hello)) {
         accept_member(e, link, hello);
-        return;
-    }
-    if (hello->generation <= peer->generation) {
-        reject(e, link, GB_EREJECTED_GENERATION, peer->generation + 1,
-               "a life of this name with a greater or equal generation is known");
         return;
     }
     bool is_free = !peer_is_live(peer) || (peer->link == NULL && peer->is_link_lost);
-    if (is_free) {
+    if (!is_free) {
+        /* Also with a lesser generation: told a greater one, it would take the name from a life
+         * that answers. */
+        hold(e, link, frame, peer);
+    } else if (hello->generation <= peer->generation) {
+        reject_generation(e, link, peer->generation);
+    } else {
         accept_member(e, link, hello);
-        return;
     }
-    hold(e, link, frame, peer);
 }
 
 void handshake_resume(gb_engine *e, gb_link *link, bool is_incumbent_there)
@@ -159,18 +168,32 @@ void handshake_resume(gb_engine *e, gb_link *link, bool is_incumbent_there)
     if (link->state != LINK_HELD || link->is_doomed) {
         return;
     }
-    if (is_incumbent_there) {
-        reject(e, link, GB_EREJECTED_NAME_IN_USE, 0, "a node of this name is part of the cluster");
-        return;
-    }
     /* The name may have been given to somebody else while we waited. */
-    gb_participant *p = gb_map_find(e->map, link->held->name);
-    if (p != NULL && p->generation > link->held->generation) {
-        reject(e, link, GB_EREJECTED_GENERATION, p->generation + 1,
-               "a later life of this name is known");
+    const gb_hello *hello = link->held;
+    gb_participant *p = gb_map_find(e->map, hello->name);
+    gb_peer *peer = p == NULL ? NULL : peer_at(e, p->slot);
+    bool is_later = peer == NULL || hello->generation > peer->generation;
+    if (peer != NULL && is_same_life(peer, hello)) {
+        accept_member(e, link, hello);
         return;
     }
-    accept_member(e, link, link->held);
+    if (!is_incumbent_there) {
+        if (is_later) {
+            accept_member(e, link, hello);
+        } else {
+            reject_generation(e, link, peer->generation);
+        }
+        return;
+    }
+    if ((hello->flags & GB_HELLO_IS_ESTABLISHED) == 0) {
+        reject(e, link, GB_EREJECTED_NAME_IN_USE, 0, "a node of this name is part of the cluster");
+    } else if (is_later) {
+        accept_member(e, link, hello); /* two established lives: the incumbent is told to go */
+    } else if (hello->generation == peer->generation && hello->instance > peer->instance) {
+        reject_generation(e, link, peer->generation); /* the later one, once it is lifted */
+    } else {
+        reject(e, link, GB_EREPLACED, 0, "a later life of this name is part of the cluster");
+    }
 }
 
 void handshake_hello(gb_engine *e, gb_link *link, const gb_frame *frame)
@@ -179,6 +202,10 @@ void handshake_hello(gb_engine *e, gb_link *link, const gb_frame *frame)
     gb_err err = gb_hello_decode(frame->payload, &hello);
     if (err != GB_OK) {
         link_fail(e, link, err, "malformed HELLO");
+        return;
+    }
+    if (hello.generation > ENGINE_LIFE_MAX) {
+        reject(e, link, GB_EREJECTED_GENERATION, 0, "a generation must be below 2^63");
         return;
     }
     if (hello.protocol_min > GB_PROTOCOL_MAX || hello.protocol_max < GB_PROTOCOL_MIN) {
@@ -220,13 +247,12 @@ void handshake_hello(gb_engine *e, gb_link *link, const gb_frame *frame)
 /* ---- The dialler --------------------------------------------------------------------------------
  */
 
-/* The dialled participant does not answer here: somebody else does. */
-static void meet_stranger(gb_engine *e, gb_link *link)
+/* Its WELCOME is not what we came for; it holds the link for open. */
+static void goodbye(gb_engine *e, gb_link *link, const char *text)
 {
-    gb_peer *expected = peer_at(e, (uint32_t)link->expected_slot);
-    if (expected != NULL && expected->generation == link->expected_generation) {
-        expected->dial_failures++;
-    }
+    gb_notice notice = {.text = gb_slice_from_str(text)};
+    (void)link_encoded(e, link, gb_notice_encode(&link->out, GB_FRAME_BYE, 0, &notice));
+    link_doom(link, GB_CLOSE_BY_US);
 }
 
 void handshake_welcome(gb_engine *e, gb_link *link, const gb_frame *frame)
@@ -237,11 +263,14 @@ void handshake_welcome(gb_engine *e, gb_link *link, const gb_frame *frame)
         link_fail(e, link, err, "malformed WELCOME");
         return;
     }
+    if (hello.protocol_min < GB_PROTOCOL_MIN || hello.protocol_min > GB_PROTOCOL_MAX) {
+        link_fail(e, link, GB_EREJECTED_VERSION, "WELCOME chose a version that was not offered");
+        return;
+    }
     if (link->purpose == PURPOSE_PROBE) {
         probe_dial_ended(e, link, &hello, 0);
         link->purpose = PURPOSE_ACCEPTED; /* its end is nobody's news */
-        link->is_doomed = true;
-        link->doom_cause = GB_CLOSE_BY_US;
+        link_doom(link, GB_CLOSE_BY_US);
         return;
     }
     if (!gb_slice_equal(hello.cluster, gb_slice_make(e->cluster, e->cluster_size))) {
@@ -255,10 +284,16 @@ void handshake_welcome(gb_engine *e, gb_link *link, const gb_frame *frame)
     if (link->expected_slot != UINT64_MAX) {
         gb_peer *expected = peer_at(e, (uint32_t)link->expected_slot);
         if (expected == NULL || !gb_slice_equal(peer_name(e, expected), hello.name)) {
-            meet_stranger(e, link);
-            link_bye(e, link, GB_CLOSE_BY_US, GB_OK, "somebody else was expected");
+            goodbye(e, link, "somebody else was expected"); /* its next address is tried */
             return;
         }
+    }
+    gb_participant *known = gb_map_find(e->map, hello.name);
+    gb_peer *namesake = known == NULL ? NULL : peer_at(e, known->slot);
+    if (e->is_leaving || (namesake != NULL && namesake->generation == hello.generation &&
+                          namesake->instance != 0 && namesake->instance != hello.instance)) {
+        goodbye(e, link, "another life with this generation is known, or the dialler leaves");
+        return;
     }
     gb_peer *peer = peer_learn(e, hello.name, hello.generation, true);
     if (peer == NULL) {
@@ -288,8 +323,7 @@ void handshake_reject(gb_engine *e, gb_link *link, const gb_frame *frame)
         link_fail(e, link, err, "malformed REJECT");
         return;
     }
-    link->is_doomed = true;
-    link->doom_cause = GB_CLOSE_BY_US;
+    link_doom(link, GB_CLOSE_BY_US);
     if (link->purpose == PURPOSE_PROBE) {
         link->doom_cause = GB_CLOSE_PROTOCOL;
         return; /* whoever it is, it is not the one that we looked for */
@@ -301,9 +335,7 @@ void handshake_reject(gb_engine *e, gb_link *link, const gb_frame *frame)
         }
         return;
     case GB_EREJECTED_GENERATION:
-        if (notice.generation > e->renew_generation && notice.generation < UINT64_MAX / 2) {
-            e->renew_generation = notice.generation;
-        }
+        engine_want_generation(e, notice.generation);
         if (link->purpose == PURPOSE_SEED && link->seed_index < e->seed_count) {
             e->seeds[link->seed_index].dial_at = e->now;
         }

@@ -65,6 +65,34 @@
 #define ENGINE_PROBE_REDIAL_PAUSE (20 * ENGINE_MS)
 #define ENGINE_PROBE_REDIALS_MAX 8u
 #define ENGINE_PROBES_MAX 1024u
+/* Probes that one peer may have us make at a time: it watches 2K others, and a rack may fail. */
+#define ENGINE_PROBES_PER_LINK_MAX 32u
+/* A link that lived shorter than this is no reason to dial again at once. */
+#define ENGINE_STABLE_AGE ENGINE_S
+/* A name that was mentioned and of which nothing came gives way to others after this. */
+#define ENGINE_UNHEARD_AGE (60 * ENGINE_S)
+/* Asked again after this whether a later life of ours answers. */
+#define ENGINE_CONFLICT_PAUSE (2 * ENGINE_S)
+/* Bytes that chatter may put off the judgement that a pull has stalled: so many times the stall. */
+#define ENGINE_STALL_PATIENCE 9u
+/* What one link may owe its peer: the feed's part and the reserve, and one answer of the greatest
+ * size. Who asks for more without reading is cut off. */
+#define ENGINE_OWED_MAX (GB_LINK_QUEUE_MAX + GB_LINK_RESERVE + GB_FRAME_PAYLOAD_MAX)
+/* Generations and incarnations above it are refused: one more must always be possible. */
+#define ENGINE_LIFE_MAX ((uint64_t)INT64_MAX)
+/* Effects whose memory stays between batches. */
+#define ENGINE_EFFECTS_KEPT 4096u
+/* What there was no memory for is tried again after this. */
+#define ENGINE_RETRY (10 * ENGINE_MS)
+/* Durations of settings lie between a millisecond and a hundred years: no timer spins, and no sum
+ * of one and a clock overflows. */
+#define ENGINE_TIME_MAX (UINT64_C(36525) * 86400 * ENGINE_S)
+/* The node record with all its addresses fits a value, and a node can always say that it is there.
+ */
+#define ENGINE_VALUE_SIZE_MIN 4096u
+#define ENGINE_KEY_COUNT_MIN 8u
+/* One flush looks again where closing a link gave cause, this often at most. */
+#define ENGINE_FLUSH_PASSES 8u
 #define ENGINE_GRAFTS_MAX 16384u
 #define ENGINE_BUFFERS_KEPT 16u
 
@@ -101,9 +129,12 @@ typedef struct gb_peer {
     uint32_t dial_failures;
     uint64_t parent_link; /* through which its news came last; 0: none */
     gb_time_us known_since;
-    gb_time_us departed_at; /* dead or left since; GB_NO_TIME: neither */
-    uint32_t accuser_count; /* standing accusations against this life */
-    uint32_t verdict_count; /* those of them with GB_ACCUSE_VERDICT */
+    gb_time_us departed_at;    /* dead or left since; GB_NO_TIME: neither */
+    uint32_t accuser_count;    /* standing accusations against this life */
+    uint32_t verdict_count;    /* those of them with GB_ACCUSE_VERDICT */
+    gb_list_node accuser_node; /* in engine->accusers while accuse_count > 0 */
+    uint32_t accuse_count;     /* accusations in its membership lane */
+    bool is_graft_pending;
     gb_pull_state pull[GB_LANE_COUNT];
 } gb_peer;
 
@@ -131,24 +162,21 @@ typedef enum gb_link_purpose {
 /* What the peer of a link knows of one participant, as far as we can tell: a hint. */
 typedef struct gb_know {
     uint64_t version[GB_LANE_COUNT];
+    uint64_t pull_floor[GB_LANE_COUNT]; /* stated by a PULL; of lanes in `pulled` */
     uint64_t tx_generation; /* our index for it is defined for this life; 0: not defined */
     gb_time_us gap_asked;
     uint8_t known;     /* lanes whose version is stated */
-    uint8_t queued;    /* lanes waiting in a feed queue */
+    uint8_t queued;    /* lanes waiting in a feed queue, once each */
+    uint8_t pulled;    /* those of them that a PULL asked for */
     uint8_t i_have;    /* lanes to be told by the next I-HAVE */
     uint8_t resetting; /* lanes in the middle of a reset */
     bool is_lazy;      /* I-HAVE instead of pushes */
+    bool is_outdated;  /* the peer named an older life: the next digest says so */
 } gb_know;
 
-typedef struct gb_feed_item {
-    uint32_t slot;
-    bool is_pulled;
-    uint64_t floor; /* stated by a PULL */
-} gb_feed_item;
-
-/* A queue that forgets its memory when it runs empty. */
+/* A queue of slots that forgets its memory when it runs empty. */
 typedef struct gb_feed_queue {
-    gb_feed_item *items;
+    uint32_t *items;
     uint32_t head;
     uint32_t count;
     uint32_t capacity;
@@ -156,9 +184,9 @@ typedef struct gb_feed_queue {
 
 /* Meaning of an index that the peer has defined. */
 typedef struct gb_rx_index {
-    uint64_t generation; /* 0: means nobody here */
+    uint64_t generation; /* 0: not defined */
     uint64_t name_hash;
-    uint32_t slot;
+    uint32_t slot; /* UINT32_MAX: nobody here; see know_rebind */
 } gb_rx_index;
 
 typedef struct gb_link {
@@ -170,7 +198,7 @@ typedef struct gb_link {
     bool is_dialled; /* by us */
     bool is_doomed;  /* close it after the present event */
     bool is_counted; /* in client_count */
-    bool is_gone;    /* the driver has closed it already */
+    bool is_gone;    /* the driver has closed it, was told to, or never heard of it */
     uint8_t doom_cause;
     gb_peer *peer; /* open member links alone; NULL else */
     uint64_t instance;
@@ -189,6 +217,8 @@ typedef struct gb_link {
     gb_out out;           /* collected since the last flush */
     size_t queued;        /* handed to the driver, not yet sent */
     gb_time_us opened_at; /* of the present state */
+    gb_time_us established_at;
+    gb_time_us duplicate_at; /* when `duplicate_ping` was sent */
     gb_time_us heard_at;
     gb_time_us activity_at;
     gb_time_us unwanted_since; /* GB_NO_TIME: wanted */
@@ -203,8 +233,10 @@ typedef struct gb_link {
 
     gb_feed_queue feed[GB_LANE_COUNT]; /* small first, within a lane */
     gb_feed_queue feed_bulk[GB_LANE_COUNT];
-    bool has_i_have;
-    gb_time_us i_have_at;
+    uint32_t *i_have_slots; /* whose know has an i_have */
+    uint32_t i_have_count;
+    uint32_t i_have_capacity;
+    gb_time_us i_have_at; /* when they are told; where there are any */
 
     gb_time_us heartbeat_at; /* when we send the next; GB_NO_TIME: the peer does */
     gb_time_us heartbeat_sent;
@@ -219,10 +251,12 @@ typedef struct gb_link {
     gb_time_us exchange_at;
     uint64_t exchange_change_no; /* the map's change counter at its SYN */
     uint32_t exchange_pulls;
-    uint32_t pull_count; /* outstanding pulls asked here */
+    uint32_t pull_count;        /* outstanding pulls asked here */
+    gb_time_us pull_at;         /* last progress of them */
+    uint32_t asked_probe_count; /* PROBE_FOR_PEER of this peer */
 
-    uint64_t duplicate; /* after the PONG to duplicate_ping this link is closed; 0: none */
-    uint32_t duplicate_ping;
+    uint32_t duplicate_ping; /* its PONG closes all other links to the peer; 0: none is out */
+    bool leave_told;         /* our leave is in its feed, or was */
     uint32_t leave_ping;
     bool is_leave_acknowledged;
 } gb_link;
@@ -253,6 +287,7 @@ typedef struct gb_probe_op {
     gb_time_us redial_at; /* GB_NO_TIME: no further dial is planned */
     bool is_refused_only; /* every dial so far was refused */
     bool has_other;       /* somebody else answered */
+    bool is_answered;     /* whom we asked has answered */
     uint64_t newer_generation;
     gb_time_us deadline;
     uint8_t name_size;
@@ -313,9 +348,16 @@ struct gb_engine {
     uint64_t conflict_link;
     gb_time_us conflict_retry_at;
     uint64_t renew_generation; /* our own must become this; 0: no */
+    bool is_publish_due;       /* our node record changed, and there was no memory to say so */
+    gb_record **kept;          /* own records of the former generation, not yet published anew */
+    uint8_t *kept_lanes;
+    size_t kept_count;
+    size_t kept_at;
 
     gb_peer **peers; /* by slot */
     uint32_t peer_count;
+    gb_list accusers;     /* peers whose membership lane accuses somebody */
+    bool has_loose_index; /* a peer's index may mean somebody who was not known then */
     gb_list links;
     uint32_t link_count;
     uint32_t client_count;
@@ -344,7 +386,6 @@ struct gb_engine {
     gb_time_us random_at;
     gb_time_us revive_at;
     gb_time_us tick_at;
-    gb_time_us stall_at;
     gb_time_us expire_at;
     gb_time_us purge_at;
     gb_time_us departed_check_at;
@@ -385,6 +426,8 @@ void engine_settle(gb_engine *e);
 /* Room for slots 0 … slot_end - 1 in the arrays by slot. */
 gb_err engine_reserve_slots(gb_engine *e, uint32_t slot_end);
 /* Copies addresses into one allocation. */
+/* Our own generation must become `generation`, as far as that is possible. */
+void engine_want_generation(gb_engine *e, uint64_t generation);
 gb_address *engine_copy_addresses(const gb_engine *e, const gb_address *addresses, uint8_t count);
 void engine_fill_hello(const gb_engine *e, gb_hello *hello);
 bool engine_is_own_address(const gb_engine *e, gb_slice host, uint16_t port);
@@ -396,9 +439,10 @@ gb_event event_make(const gb_engine *e, uint32_t kind);
 /* Queue a copy of `event` for the host. */
 void effect_notify(gb_engine *e, const gb_event *event);
 void effect_dial(gb_engine *e, gb_link *link);
-void effect_close(gb_engine *e, uint64_t link);
-/* Hand the link's collected bytes to the driver. */
-void effect_send(gb_engine *e, gb_link *link);
+/* false: no memory. */
+bool effect_close(gb_engine *e, uint64_t link);
+/* Hand the link's collected bytes to the driver. false: no memory, they stay collected. */
+bool effect_send(gb_engine *e, gb_link *link);
 void effects_deinit(gb_engine *e);
 
 /* ---- links.c -----------------------------------------------------------------------------------
@@ -410,6 +454,10 @@ gb_err link_open(gb_engine *e, uint8_t role, gb_link_purpose purpose, gb_link **
 gb_link *link_dial(gb_engine *e, gb_link_purpose purpose, gb_slice host, uint16_t port);
 /* Close after what was queued: tells the detector, forgets the link's knowledge and pulls. */
 void link_close(gb_engine *e, gb_link *link, uint8_t cause);
+/* Let the driver know of a closed link. false: no memory, to be tried again. */
+bool link_tell_close(gb_engine *e, gb_link *link);
+/* Close it after the present event, for want of memory or the like. */
+void link_doom(gb_link *link, uint8_t cause);
 /* As link_close, with a BYE before it. */
 void link_bye(gb_engine *e, gb_link *link, uint8_t cause, gb_err code, const char *text);
 /* The peer broke the protocol, or we ran out of memory for it: say so and close. */
@@ -419,7 +467,7 @@ void link_free(gb_engine *e, gb_link *link);
 bool link_encoded(gb_engine *e, gb_link *link, gb_err err);
 /* Make an open member link of it: peer, duplicates, heartbeats, first exchange. */
 void link_established(gb_engine *e, gb_link *link, gb_peer *peer, const gb_hello *hello);
-/* A PONG came; true if it settled a duplicate. */
+/* A PONG came: it may settle a duplicate or acknowledge a leave. */
 void link_pong(gb_engine *e, gb_link *link, uint32_t request_id);
 static inline bool link_is_member(const gb_link *link)
 {
@@ -498,9 +546,14 @@ void know_before_change(gb_engine *e, const gb_participant *p);
 void know_agreed(gb_engine *e, gb_link *link);
 /* A slot got another meaning. */
 void know_forget_slot(gb_engine *e, uint32_t slot);
+/* Indexes that peers defined for somebody who was not known here then mean `p` now. */
+void know_rebind(gb_engine *e, const gb_participant *p);
 /* Make sure that our indexes of these slots are defined on the link, in one INDEX frame. */
 bool know_define(gb_engine *e, gb_link *link, const uint32_t *slots, uint32_t count);
 void know_index(gb_engine *e, gb_link *link, gb_list_cursor *cursor);
+/* A digest names somebody by an index. If that means an older life than we know, of which there may
+ * be nothing to tell but that, the answer will say so. */
+void know_note_outdated(gb_engine *e, gb_link *link, uint32_t index);
 /* The participant that an index of the peer's means now; NULL: nobody here. */
 gb_participant *know_participant(const gb_engine *e, const gb_link *link, uint32_t index);
 
@@ -551,6 +604,8 @@ void pull_send(gb_engine *e, gb_link *link, const uint32_t *pairs, uint32_t coun
 void pull_serve(gb_engine *e, gb_link *link, gb_list_cursor *cursor);
 void pull_cancel(gb_engine *e, gb_link *link, gb_list_cursor *cursor);
 void pull_finished(gb_engine *e, gb_peer *peer, gb_lane lane);
+/* Nothing more is awaited of this life. */
+void pull_forget(gb_engine *e, gb_peer *peer);
 /* The link is gone: its pulls are free for others. */
 void pull_link_lost(gb_engine *e, gb_link *link);
 gb_time_us pull_due(gb_engine *e);
@@ -572,7 +627,15 @@ void join_seed_closed(gb_engine *e, gb_link *link, gb_err code, gb_slice text);
 /* Are we part of a cluster by now? */
 void join_check(gb_engine *e);
 void join_leave_check(gb_engine *e);
+/* Ask for acknowledgement on each link that was told of the leave. */
+void join_leave_ping(gb_engine *e, gb_link *link);
 void join_deinit(gb_engine *e);
+
+/* ---- act.c -------------------------------------------------------------------------------------
+ */
+
+/* Take back our accusation of this name, if one stands. */
+void act_retract(gb_engine *e, gb_slice target);
 
 /* ---- probe.c -----------------------------------------------------------------------------------
  */

@@ -22,6 +22,11 @@ gb_err gb_engine_set_seeds(gb_engine *e, gb_time_us now, const gb_address *seeds
     if (count > GB_SEEDS_MAX) {
         return GB_EINVAL;
     }
+    for (uint32_t i = 0; i < count; i++) {
+        if (seeds[i].host.len == 0 || seeds[i].host.len > GB_HOST_SIZE_MAX || seeds[i].port == 0) {
+            return GB_EINVAL;
+        }
+    }
     gb_seed *copy = gb_alloc_zeroed(e->allocator, (count + 1) * sizeof *copy);
     if (copy == NULL) {
         return GB_ENOMEM;
@@ -217,6 +222,16 @@ gb_time_us join_due(gb_engine *e)
  * ------------------------------------------------------------------------------------------------
  */
 
+void join_leave_ping(gb_engine *e, gb_link *link)
+{
+    bool is_told = link->leave_told &&
+                   (link->know[e->self->slot].queued & GB_LANE_BIT(GB_LANE_MEMBERSHIP)) == 0;
+    if (is_told && link->leave_ping == 0 && !e->is_publish_due) {
+        link->leave_ping = engine_request_no(e);
+        (void)link_encoded(e, link, gb_empty_encode(&link->out, GB_FRAME_PING, link->leave_ping));
+    }
+}
+
 void join_leave_check(gb_engine *e)
 {
     if (!e->is_leaving || e->is_stopped) {
@@ -227,7 +242,7 @@ void join_leave_check(gb_engine *e)
     GB_LIST_EACH(node, &e->links)
     {
         gb_link *link = link_of(node);
-        if (link_is_member(link) && link->leave_ping != 0) {
+        if (link_is_member(link)) {
             links++;
             acknowledged += link->is_leave_acknowledged ? 1 : 0;
         }

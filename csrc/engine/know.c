@@ -10,8 +10,7 @@ gb_know *know_at(gb_engine *e, gb_link *link, uint32_t slot)
         uint32_t count = e->peer_count > slot ? e->peer_count : slot + 1;
         gb_know *know = gb_realloc_array(e->allocator, link->know, count, sizeof *know);
         if (know == NULL) {
-            link->is_doomed = true;
-            link->doom_cause = GB_CLOSE_BY_US;
+            link_doom(link, GB_CLOSE_BY_US);
             return NULL;
         }
         memset(know + link->know_count, 0, (count - link->know_count) * sizeof *know);
@@ -95,6 +94,7 @@ bool know_define(gb_engine *e, gb_link *link, const uint32_t *slots, uint32_t co
             continue;
         }
         know->tx_generation = p->generation;
+        know->is_outdated = false;
         entries[entry_count] = (gb_index_entry){
             .index = slots[i], .name = gb_participant_name(p), .generation = p->generation};
         entry_count++;
@@ -124,8 +124,7 @@ static bool rx_reserve(gb_engine *e, gb_link *link, uint32_t index)
     }
     gb_rx_index *rx = gb_realloc_array(e->allocator, link->rx, count, sizeof *rx);
     if (rx == NULL) {
-        link->is_doomed = true;
-        link->doom_cause = GB_CLOSE_BY_US;
+        link_doom(link, GB_CLOSE_BY_US);
         return false;
     }
     memset(rx + link->rx_count, 0, (count - link->rx_count) * sizeof *rx);
@@ -137,7 +136,7 @@ static bool rx_reserve(gb_engine *e, gb_link *link, uint32_t index)
 /* Somebody holds a life of ours that we are not: see engine_settle. */
 static void note_conflict(gb_engine *e, const gb_link *link, uint64_t generation)
 {
-    if (generation > e->conflict_generation) {
+    if (generation > e->conflict_generation && generation <= ENGINE_LIFE_MAX) {
         e->conflict_generation = generation;
         e->conflict_link = link->id;
         e->conflict_retry_at = e->now;
@@ -152,7 +151,9 @@ void know_index(gb_engine *e, gb_link *link, gb_list_cursor *cursor)
             return;
         }
         gb_rx_index *rx = &link->rx[entry.index];
-        rx->generation = 0;
+        rx->generation = entry.generation;
+        rx->name_hash = gb_fnv1a(GB_FNV1A_BASIS, entry.name);
+        rx->slot = UINT32_MAX;
         if (gb_slice_equal(entry.name, engine_name(e)) && entry.generation > e->self->generation) {
             note_conflict(e, link, entry.generation);
             continue;
@@ -163,12 +164,45 @@ void know_index(gb_engine *e, gb_link *link, gb_list_cursor *cursor)
         }
         if (peer == NULL) {
             e->stats.frames_ignored++;
+            e->has_loose_index = true;
+            const gb_participant *p = gb_map_find(e->map, entry.name);
+            rx->slot = p == NULL ? UINT32_MAX : p->slot; /* for know_note_outdated */
             continue;
         }
-        const gb_participant *p = peer_participant(e, peer);
         rx->slot = peer->slot;
-        rx->generation = entry.generation;
-        rx->name_hash = p->name_hash;
+    }
+}
+
+void know_rebind(gb_engine *e, const gb_participant *p)
+{
+    if (!e->has_loose_index) {
+        return;
+    }
+    GB_LIST_EACH(node, &e->links)
+    {
+        gb_link *link = link_of(node);
+        for (uint32_t index = 0; index < link->rx_count; index++) {
+            gb_rx_index *rx = &link->rx[index];
+            if (rx->name_hash == p->name_hash && rx->generation == p->generation) {
+                rx->slot = p->slot;
+            }
+        }
+    }
+}
+
+void know_note_outdated(gb_engine *e, gb_link *link, uint32_t index)
+{
+    if (index >= link->rx_count || link->rx[index].generation == 0) {
+        return;
+    }
+    const gb_rx_index *rx = &link->rx[index];
+    const gb_participant *p = gb_map_at(e->map, rx->slot);
+    if (p == NULL || p->generation <= rx->generation || p->name_hash != rx->name_hash) {
+        return;
+    }
+    gb_know *know = know_at(e, link, p->slot);
+    if (know != NULL && know->tx_generation != p->generation) {
+        know->is_outdated = true;
     }
 }
 

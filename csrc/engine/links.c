@@ -35,6 +35,7 @@ gb_err link_open(gb_engine *e, uint8_t role, gb_link_purpose purpose, gb_link **
     link->id = e->link_no;
     link->role = role;
     link->purpose = purpose;
+    link->state = LINK_HELLO_WAIT; /* link_dial says otherwise */
     link->expected_slot = UINT64_MAX;
     link->opened_at = e->now;
     link->heard_at = e->now;
@@ -58,12 +59,11 @@ gb_link *link_dial(gb_engine *e, gb_link_purpose purpose, gb_slice host, uint16_
     link->state = LINK_DIALLING;
     link->dial_host = gb_alloc_copy(e->allocator, host.base, host.len);
     link->dial_port = port;
+    e->dial_count++;
     if (link->dial_host == NULL) {
-        e->dial_count++; /* link_free takes it back */
         link_free(e, link);
         return NULL;
     }
-    e->dial_count++;
     effect_dial(e, link);
     return link;
 }
@@ -87,6 +87,7 @@ void link_free(gb_engine *e, gb_link *link)
     gb_parser_close(link->parser);
     gb_out_deinit(&link->out);
     feed_deinit(e, link);
+    gb_free(e->allocator, link->i_have_slots);
     gb_free(e->allocator, link->know);
     gb_free(e->allocator, link->rx);
     gb_free(e->allocator, link->held);
@@ -130,10 +131,32 @@ static void link_detach_peer(gb_engine *e, gb_link *link, uint8_t cause)
         event.cause = cause;
         effect_notify(e, &event);
     }
-    /* Dial a neighbour again at once: a link may break without its node. */
-    peer->dial_at = e->now;
-    peer->dial_failures = 0;
+    if (e->now - link->established_at >= ENGINE_STABLE_AGE) {
+        /* Dial a neighbour again at once: a link may break without its node. */
+        peer->dial_at = e->now;
+        peer->dial_failures = 0;
+    } else {
+        ring_dial_failed(e, peer);
+    }
     e->is_ring_dirty = true;
+}
+
+void link_doom(gb_link *link, uint8_t cause)
+{
+    link->is_doomed = true;
+    link->doom_cause = cause;
+}
+
+bool link_tell_close(gb_engine *e, gb_link *link)
+{
+    if (link->is_gone) {
+        return true;
+    }
+    if ((link->out.len > 0 && !effect_send(e, link)) || !effect_close(e, link->id)) {
+        return false;
+    }
+    link->is_gone = true;
+    return true;
 }
 
 void link_close(gb_engine *e, gb_link *link, uint8_t cause)
@@ -145,12 +168,7 @@ void link_close(gb_engine *e, gb_link *link, uint8_t cause)
     link_leave_state(e, link);
     link->state = LINK_CLOSING;
     link->is_doomed = false;
-    if (!link->is_gone) {
-        if (link->out.len > 0) {
-            effect_send(e, link);
-        }
-        effect_close(e, link->id);
-    }
+    (void)link_tell_close(e, link);
 
     if (state == LINK_OPEN && link->role == GB_ROLE_CLIENT) {
         gb_event event = event_make(e, GB_EVENT_CLIENT_CLOSED);
@@ -175,11 +193,6 @@ void link_close(gb_engine *e, gb_link *link, uint8_t cause)
     if (link->purpose == PURPOSE_SEED) {
         join_seed_closed(e, link, GB_OK, gb_slice_make(NULL, 0));
     }
-    for (uint32_t slot = 0; slot < e->peer_count; slot++) {
-        if (e->peers[slot] != NULL && e->peers[slot]->dialling == link) {
-            e->peers[slot]->dialling = NULL;
-        }
-    }
     probe_link_lost(e, link->id);
 }
 
@@ -198,8 +211,7 @@ void link_fail(gb_engine *e, gb_link *link, gb_err code, const char *text)
     e->stats.protocol_errors++;
     gb_notice notice = {.code = code, .text = gb_slice_from_str(text)};
     (void)gb_notice_encode(&link->out, GB_FRAME_ERROR, 0, &notice);
-    link->is_doomed = true;
-    link->doom_cause = code == GB_ENOMEM ? GB_CLOSE_BY_US : GB_CLOSE_PROTOCOL;
+    link_doom(link, code == GB_ENOMEM ? GB_CLOSE_BY_US : GB_CLOSE_PROTOCOL);
 }
 
 bool link_encoded(gb_engine *e, gb_link *link, gb_err err)
@@ -210,8 +222,7 @@ bool link_encoded(gb_engine *e, gb_link *link, gb_err err)
     }
     /* GB_ENOMEM, or a message of ours over its bound, which must not happen. */
     GB_ASSERT(err == GB_ENOMEM);
-    link->is_doomed = true;
-    link->doom_cause = GB_CLOSE_BY_US;
+    link_doom(link, GB_CLOSE_BY_US);
     return false;
 }
 
@@ -228,30 +239,27 @@ static bool is_preferred(const gb_engine *e, const gb_link *link)
 static void resolve_duplicate(gb_engine *e, gb_link *fresh, gb_link *old)
 {
     gb_link *stays = is_preferred(e, fresh) ? fresh : old;
-    gb_link *goes = stays == fresh ? old : fresh;
-    if (is_preferred(e, fresh) && is_preferred(e, old)) {
+    if (is_preferred(e, fresh) == is_preferred(e, old)) {
         /* The same side dialled twice: the old one may be half-open, the new one is known to work.
          */
         stays = fresh;
-        goes = old;
     }
-    stays->duplicate = goes->id;
     stays->duplicate_ping = engine_request_no(e);
-    stays->opened_at = e->now;
+    stays->duplicate_at = e->now;
     (void)link_encoded(e, stays,
                        gb_empty_encode(&stays->out, GB_FRAME_PING, stays->duplicate_ping));
 }
 
 void link_pong(gb_engine *e, gb_link *link, uint32_t request_id)
 {
-    if (link->duplicate != 0 && request_id == link->duplicate_ping) {
-        gb_link *other = link_find(e, link->duplicate);
-        link->duplicate = 0;
-        if (link->peer != NULL) {
-            link->peer->link = link;
-        }
-        if (other != NULL && other->peer == link->peer && link_is_member(other)) {
-            link_bye(e, other, GB_CLOSE_REPLACED, GB_OK, "another link stays");
+    if (link->duplicate_ping != 0 && request_id == link->duplicate_ping) {
+        link->duplicate_ping = 0;
+        link->peer->link = link;
+        ENGINE_EACH_LINK(e, other)
+        {
+            if (other != link && other->peer == link->peer && link_is_member(other)) {
+                link_bye(e, other, GB_CLOSE_REPLACED, GB_OK, "another link stays");
+            }
         }
     }
     if (link->leave_ping != 0 && request_id == link->leave_ping) {
@@ -264,6 +272,7 @@ void link_established(gb_engine *e, gb_link *link, gb_peer *peer, const gb_hello
     gb_link *old = peer->link;
     link->state = LINK_OPEN;
     link->opened_at = e->now;
+    link->established_at = e->now;
     link->heard_at = e->now;
     link->peer = peer;
     link->instance = hello->instance;
@@ -271,7 +280,6 @@ void link_established(gb_engine *e, gb_link *link, gb_peer *peer, const gb_hello
     if (peer->dialling == link) {
         peer->dialling = NULL;
     }
-    peer->dial_failures = 0;
     peer->is_link_lost = false;
     if (link->is_dialled) {
         peer_proved_diallable(e, peer);

@@ -2,6 +2,8 @@
 /* peers.c: members beside their deltas: records, status, accusations, life and departure. */
 #include "engine/internal.h"
 
+#include "platform/utf8.h"
+
 #include <string.h>
 
 gb_slice peer_name(const gb_engine *e, const gb_peer *peer)
@@ -23,6 +25,7 @@ bool peer_is_live(const gb_peer *peer)
 
 void peer_free(gb_engine *e, gb_peer *peer)
 {
+    gb_list_remove(&peer->accuser_node);
     gb_free(e->allocator, peer->addresses);
     gb_free(e->allocator, peer);
 }
@@ -120,6 +123,9 @@ static void adopt_verdicts(gb_engine *e, gb_peer *peer)
 
 static void peer_begin_life(gb_engine *e, gb_peer *peer, uint64_t generation)
 {
+    pull_forget(e, peer);
+    peer->accuse_count = 0;
+    gb_list_remove(&peer->accuser_node);
     peer->generation = generation;
     peer->instance = 0;
     peer->incarnation = 0;
@@ -135,8 +141,24 @@ static void peer_begin_life(gb_engine *e, gb_peer *peer, uint64_t generation)
     peer->parent_link = 0;
     peer->accuser_count = 0;
     peer->verdict_count = 0;
-    memset(peer->pull, 0, sizeof peer->pull);
     e->is_ring_dirty = true;
+}
+
+/* Names that records point at before their life is known here (accusations) are looked up later. */
+static void recount_accusations(gb_engine *e, gb_peer *peer);
+static void recount_accused(gb_engine *e);
+
+static bool is_heard_of(const gb_participant *p)
+{
+    for (uint8_t lane = 0; lane < GB_LANE_COUNT; lane++) {
+        uint64_t version;
+        uint64_t floor;
+        if (gb_map_version(p, (gb_lane)lane) > 0 ||
+            gb_map_staged(p, (gb_lane)lane, &version, &floor)) {
+            return true;
+        }
+    }
+    return false;
 }
 
 static gb_peer *peer_add(gb_engine *e, gb_participant *p)
@@ -158,10 +180,48 @@ static gb_peer *peer_add(gb_engine *e, gb_participant *p)
     return peer;
 }
 
+/* Take it out of everything; the participant goes too. */
+static void peer_remove(gb_engine *e, gb_peer *peer)
+{
+    gb_participant *p = peer_participant(e, peer);
+    GB_ASSERT(p != NULL);
+    bool was_accuser = peer->accuse_count > 0;
+    pull_forget(e, peer);
+    know_forget_slot(e, peer->slot);
+    e->peers[peer->slot] = NULL;
+    gb_map_remove(e->map, p);
+    peer_free(e, peer);
+    e->has_loose_index = true;
+    e->is_ring_dirty = true;
+    if (was_accuser) {
+        recount_accused(e);
+    }
+}
+
+/* Names that were mentioned and of which nothing ever came make room. false: there are none. */
+static bool forget_unheard(gb_engine *e)
+{
+    bool was_any = false;
+    for (uint32_t slot = 0; slot < e->peer_count; slot++) {
+        gb_peer *peer = e->peers[slot];
+        if (peer == NULL || peer->is_announced || peer_is_self(e, peer) || peer->link != NULL ||
+            peer->dialling != NULL || e->now < peer->known_since + ENGINE_UNHEARD_AGE ||
+            is_heard_of(peer_participant(e, peer))) {
+            continue;
+        }
+        peer_remove(e, peer);
+        was_any = true;
+    }
+    return was_any;
+}
+
 static gb_peer *peer_add_unknown(gb_engine *e, gb_slice name, uint64_t generation)
 {
     gb_participant *p;
     gb_err err = gb_map_add(e->map, name, generation, &p);
+    if (err == GB_EPARTICIPANTS && forget_unheard(e)) {
+        err = gb_map_add(e->map, name, generation, &p);
+    }
     if (err == GB_EPARTICIPANTS && e->now >= e->limit_told_at) {
         e->limit_told_at = e->now + 60 * ENGINE_S;
         gb_event event = event_make(e, GB_EVENT_LIMIT);
@@ -176,13 +236,11 @@ static gb_peer *peer_add_unknown(gb_engine *e, gb_slice name, uint64_t generatio
     gb_peer *peer = peer_add(e, p);
     if (peer == NULL) {
         gb_map_remove(e->map, p);
+        return NULL;
     }
+    know_rebind(e, p);
     return peer;
 }
-
-/* Names that records point at before their life is known here (accusations) are looked up later:
- * see recount_accusations. */
-static void recount_accusations(gb_engine *e, gb_peer *peer);
 
 gb_err peer_renew(gb_engine *e, gb_peer *peer, uint64_t generation)
 {
@@ -207,8 +265,13 @@ gb_err peer_renew(gb_engine *e, gb_peer *peer, uint64_t generation)
     }
     know_forget_slot(e, peer->slot);
     gb_map_set_departed(e->map, p, false);
+    bool was_accuser = peer->accuse_count > 0;
     peer_begin_life(e, peer, generation);
     recount_accusations(e, peer);
+    if (was_accuser) {
+        recount_accused(e);
+    }
+    act_retract(e, peer_name(e, peer)); /* what we said of its former life */
     if (peer->is_announced) {
         peer_notify(e, peer, GB_CHANGE_RESTARTED);
     }
@@ -217,6 +280,9 @@ gb_err peer_renew(gb_engine *e, gb_peer *peer, uint64_t generation)
 
 gb_peer *peer_learn(gb_engine *e, gb_slice name, uint64_t generation, bool is_answering)
 {
+    if (generation > ENGINE_LIFE_MAX) {
+        return NULL;
+    }
     gb_participant *p = gb_map_find(e->map, name);
     if (p != NULL) {
         gb_peer *peer = peer_at(e, p->slot);
@@ -257,6 +323,7 @@ static void announce(gb_engine *e, gb_peer *peer, bool is_changed)
         return;
     }
     peer->is_announced = true;
+    e->is_ring_dirty = true; /* the rings go by who is announced */
     peer_notify(e, peer, GB_CHANGE_JOINED);
 }
 
@@ -351,23 +418,20 @@ static bool accusation_stands(const gb_peer *peer, const gb_record *record,
            gb_accusation_decode(gb_record_value(record), accusation) == GB_OK &&
            accusation->reason != GB_ACCUSE_RETRACTED &&
            accusation->generation == peer->generation &&
-           accusation->incarnation >= peer->incarnation;
+           accusation->incarnation >= peer->incarnation &&
+           accusation->incarnation < ENGINE_LIFE_MAX; /* else it could not be refuted */
 }
 
-/* Walks all participants: only when a life or incarnation of `peer` changes, and when it is
- * accused. */
+/* An accuser that has gone still counts: the accused refutes it if it lives. */
 static void recount_accusations(gb_engine *e, gb_peer *peer)
 {
     gb_slice name = peer_name(e, peer);
     gb_slice group = gb_slice_from_str("accuse");
     peer->accuser_count = 0;
     peer->verdict_count = 0;
-    for (uint32_t slot = 0; slot < gb_map_slot_end(e->map); slot++) {
-        const gb_participant *p = gb_map_at(e->map, slot);
-        const gb_peer *accuser = peer_at(e, slot);
-        if (p == NULL || accuser == NULL || !peer_is_live(accuser)) {
-            continue;
-        }
+    GB_LIST_EACH(node, &e->accusers)
+    {
+        const gb_participant *p = peer_participant(e, GB_CONTAINER_OF(node, gb_peer, accuser_node));
         gb_accusation accusation;
         if (accusation_stands(peer, gb_map_get(p, GB_LANE_MEMBERSHIP, group, name), &accusation)) {
             peer->accuser_count++;
@@ -375,6 +439,33 @@ static void recount_accusations(gb_engine *e, gb_peer *peer)
         }
     }
     adopt_verdicts(e, peer);
+}
+
+/* An accuser has gone with all that it said. */
+static void recount_accused(gb_engine *e)
+{
+    for (uint32_t slot = 0; slot < e->peer_count; slot++) {
+        if (e->peers[slot] != NULL && e->peers[slot]->accuser_count > 0) {
+            recount_accusations(e, e->peers[slot]);
+        }
+    }
+}
+
+static void count_accusation(gb_engine *e, gb_peer *accuser, const gb_record *before,
+                             const gb_record *after)
+{
+    if (before == NULL && after != NULL) {
+        accuser->accuse_count++;
+        if (accuser->accuse_count == 1) {
+            gb_list_push_back(&e->accusers, &accuser->accuser_node);
+        }
+    } else if (before != NULL && after == NULL) {
+        GB_ASSERT(accuser->accuse_count > 0);
+        accuser->accuse_count--;
+        if (accuser->accuse_count == 0) {
+            gb_list_remove(&accuser->accuser_node);
+        }
+    }
 }
 
 static void notify_accusation(gb_engine *e, const gb_participant *accuser, gb_slice target,
@@ -397,11 +488,12 @@ static void notify_accusation(gb_engine *e, const gb_participant *accuser, gb_sl
 static void on_accusation(gb_engine *e, const gb_participant *accuser, const gb_record *before,
                           const gb_record *after)
 {
+    count_accusation(e, e->peers[accuser->slot], before, after);
     const gb_record *named = after != NULL ? after : before;
     gb_slice target_name = gb_record_key(named);
     gb_accusation accusation;
-    bool is_valid =
-        after != NULL && gb_accusation_decode(gb_record_value(after), &accusation) == GB_OK;
+    bool is_valid = after != NULL && gb_name_validate(target_name) == GB_OK &&
+                    gb_accusation_decode(gb_record_value(after), &accusation) == GB_OK;
     if (after != NULL && !is_valid) {
         e->stats.protocol_errors++;
         return;
@@ -418,7 +510,7 @@ static void on_accusation(gb_engine *e, const gb_participant *accuser, const gb_
         bool stands = is_valid && accusation.reason != GB_ACCUSE_RETRACTED &&
                       accusation.generation == e->self->generation &&
                       accusation.incarnation >= e->incarnation && !accuser->is_self;
-        if (stands && accusation.incarnation < UINT64_MAX / 2) {
+        if (stands && accusation.incarnation < ENGINE_LIFE_MAX) {
             e->refute_incarnation = accusation.incarnation + 1;
             gb_event event = event_make(e, GB_EVENT_SELF_ACCUSED);
             event.accuser = gb_participant_name(accuser);
@@ -468,14 +560,15 @@ void peer_on_change(void *user, const gb_participant *participant, gb_lane lane,
 /* ---- Departure
  * ------------------------------------------------------------------------------------ */
 
-static void forget(gb_engine *e, gb_peer *peer)
+static bool forget(gb_engine *e, gb_peer *peer)
 {
     gb_participant *p = peer_participant(e, peer);
     GB_ASSERT(p != NULL);
     if (gb_map_bury(e->map, gb_participant_name(p), peer->generation, peer->incarnation,
                     e->now + 2 * e->settings.departed_retention_us) != GB_OK) {
-        return; /* no memory: tried again at the next look */
+        return false; /* no memory */
     }
+    act_retract(e, peer_name(e, peer));
     if (peer->is_announced) {
         peer_notify(e, peer, GB_CHANGE_FORGOTTEN);
     }
@@ -488,25 +581,24 @@ static void forget(gb_engine *e, gb_peer *peer)
     if (peer->dialling != NULL) {
         link_close(e, peer->dialling, GB_CLOSE_BY_US);
     }
-    know_forget_slot(e, peer->slot);
-    e->peers[peer->slot] = NULL;
-    gb_map_remove(e->map, p);
-    peer_free(e, peer);
-    e->is_ring_dirty = true;
+    peer_remove(e, peer);
+    return true;
 }
 
 gb_time_us peer_forget_departed(gb_engine *e)
 {
-    gb_time_us next = GB_NO_TIME;
+    /* Graves end at times of their own. */
+    gb_time_us next = e->now + e->settings.departed_retention_us;
     for (uint32_t slot = 0; slot < e->peer_count; slot++) {
         gb_peer *peer = e->peers[slot];
         if (peer == NULL || peer->departed_at == GB_NO_TIME || peer_is_self(e, peer)) {
             continue;
         }
         gb_time_us at = peer->departed_at + e->settings.departed_retention_us;
-        if (at <= e->now) {
-            forget(e, peer);
-        } else if (at < next) {
+        if (at <= e->now && !forget(e, peer)) {
+            at = e->now + ENGINE_S;
+        }
+        if (at > e->now && at < next) {
             next = at;
         }
     }

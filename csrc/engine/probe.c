@@ -61,6 +61,11 @@ static void op_close(gb_engine *e, gb_probe_op *op)
             link->doom_cause = GB_CLOSE_BY_US;
         }
     }
+    gb_link *asker = op->kind == PROBE_FOR_PEER ? link_find(e, op->link) : NULL;
+    if (asker != NULL) {
+        GB_ASSERT(asker->asked_probe_count > 0);
+        asker->asked_probe_count--;
+    }
     gb_list_remove(&op->node);
     e->probe_count--;
     gb_free(e->allocator, op);
@@ -78,6 +83,17 @@ void probe_deinit(gb_engine *e)
 
 /* ---- Results
  * ----------------------------------------------------------------------------------------- */
+
+/* A probe that could not even begin. */
+static void tell_unreachable(gb_engine *e, gb_slice name, uint64_t generation, gb_slice helper)
+{
+    gb_event event = event_make(e, GB_EVENT_PROBE_RESULT);
+    event.name = name;
+    event.generation = generation;
+    event.accuser = helper;
+    event.outcome = GB_PROBE_UNREACHABLE;
+    effect_notify(e, &event);
+}
 
 static void tell_detector(gb_engine *e, const gb_probe_op *op, uint8_t outcome, uint64_t newer)
 {
@@ -103,8 +119,12 @@ static void tell_asker(gb_engine *e, gb_link *link, uint32_t request_id, uint8_t
     (void)link_encoded(e, link, gb_probe_result_encode(&link->out, request_id, &result));
 }
 
-static void self_result(gb_engine *e, uint64_t generation, uint8_t outcome)
+/* Only the word of whom we asked counts: that nothing came from there says nothing about us. */
+static void self_result(gb_engine *e, uint64_t generation, uint8_t outcome, bool is_answer)
 {
+    if (!is_answer || generation != e->conflict_generation) {
+        return; /* engine_settle asks again */
+    }
     if (outcome == GB_PROBE_ANSWERED || outcome == GB_PROBE_NEWER_GENERATION) {
         gb_event event = event_make(e, GB_EVENT_REPLACED);
         event.text = gb_slice_from_str("a later life of this name is part of the cluster");
@@ -112,13 +132,15 @@ static void self_result(gb_engine *e, uint64_t generation, uint8_t outcome)
         e->is_stopping = true;
         return;
     }
-    if (generation + 1 > e->renew_generation) {
-        e->renew_generation = generation + 1;
-    }
+    engine_want_generation(e, generation + 1);
 }
 
 static void op_finish(gb_engine *e, gb_probe_op *op, uint8_t outcome, uint64_t newer)
 {
+    if (e->is_stopped) {
+        op_close(e, op);
+        return;
+    }
     gb_link *link = link_find(e, op->link);
     if (outcome == GB_PROBE_ANSWERED && op->kind != PROBE_REMOTE && op->kind != PROBE_SELF) {
         gb_participant *p = gb_map_find(e->map, op_name(op));
@@ -147,7 +169,7 @@ static void op_finish(gb_engine *e, gb_probe_op *op, uint8_t outcome, uint64_t n
     case PROBE_PROOF:
         break;
     case PROBE_SELF:
-        self_result(e, op->generation, outcome);
+        self_result(e, op->generation, outcome, op->is_answered);
         break;
     }
     op_close(e, op);
@@ -164,13 +186,19 @@ static uint8_t op_failure(const gb_probe_op *op)
 /* ---- Dialling
  * ------------------------------------------------------------------------------------------ */
 
+/* Dials for others leave room for our own. */
+static bool may_dial(const gb_engine *e, const gb_probe_op *op)
+{
+    return op->kind != PROBE_FOR_PEER || e->dial_count < GB_DIALS_MAX / 2;
+}
+
 /* Fresh dials in parallel, one per address. */
 static void op_dial_addresses(gb_engine *e, gb_probe_op *op)
 {
     gb_participant *p = gb_map_find(e->map, op_name(op));
     gb_peer *peer = p == NULL ? NULL : peer_at(e, p->slot);
     uint8_t count = peer == NULL ? 0 : peer->address_count;
-    for (uint8_t i = 0; i < count && i < ENGINE_PROBE_ADDRESSES_MAX; i++) {
+    for (uint8_t i = 0; i < count && i < ENGINE_PROBE_ADDRESSES_MAX && may_dial(e, op); i++) {
         gb_link *link =
             link_dial(e, PURPOSE_PROBE, peer->addresses[i].host, peer->addresses[i].port);
         if (link != NULL) {
@@ -194,11 +222,20 @@ void probe_dial(gb_engine *e, gb_probe_kind kind, gb_slice name, uint64_t genera
                 uint32_t request_id)
 {
     gb_probe_op *op = op_open(e, kind, name, generation);
+    gb_link *asker = kind == PROBE_FOR_PEER ? link_find(e, link) : NULL;
     if (op == NULL) {
+        if (kind == PROBE_LOCAL) {
+            tell_unreachable(e, name, generation, gb_slice_make(NULL, 0));
+        } else if (asker != NULL) {
+            tell_asker(e, asker, request_id, GB_PROBE_UNREACHABLE, 0);
+        }
         return;
     }
     op->link = link;
     op->request_id = request_id;
+    if (asker != NULL) {
+        asker->asked_probe_count++;
+    }
     op_dial(e, op);
 }
 
@@ -290,6 +327,9 @@ void probe_ask(gb_engine *e, gb_probe_kind kind, gb_link *link, gb_slice name, u
 {
     gb_probe_op *op = op_open(e, kind, name, generation);
     if (op == NULL) {
+        if (kind == PROBE_REMOTE) {
+            tell_unreachable(e, name, generation, peer_name(e, link->peer));
+        }
         return;
     }
     gb_probe probe = {.name = op_name(op), .generation = generation};
@@ -316,7 +356,7 @@ void probe_requested(gb_engine *e, gb_link *link, const gb_frame *frame)
                    outcome == GB_PROBE_NEWER_GENERATION ? e->self->generation : 0);
         return;
     }
-    if (e->probe_count >= ENGINE_PROBES_MAX) {
+    if (link->asked_probe_count >= ENGINE_PROBES_PER_LINK_MAX) {
         tell_asker(e, link, frame->request_id, GB_PROBE_UNREACHABLE, 0);
         return;
     }
@@ -336,6 +376,7 @@ void probe_result(gb_engine *e, gb_link *link, const gb_frame *frame)
         gb_probe_op *op = op_of(node);
         bool is_asked = op->kind == PROBE_REMOTE || op->kind == PROBE_SELF;
         if (is_asked && op->link == link->id && op->request_id == frame->request_id) {
+            op->is_answered = true;
             op_finish(e, op, result.outcome, result.generation);
             return;
         }

@@ -3,6 +3,8 @@
  * the first stalls or goes. */
 #include "engine/internal.h"
 
+#include <string.h>
+
 bool pull_wanted(gb_engine *e, gb_peer *peer, gb_lane lane)
 {
     const gb_pull_state *pull = &peer->pull[lane];
@@ -39,6 +41,7 @@ void pull_send(gb_engine *e, gb_link *link, const uint32_t *pairs, uint32_t coun
             peer->pull[lane].link = link->id;
             peer->pull[lane].gap_link = 0;
             link->pull_count++;
+            link->pull_at = e->now;
             entries[part] = make_pull(p, lane);
             part++;
         }
@@ -103,6 +106,17 @@ void pull_finished(gb_engine *e, gb_peer *peer, gb_lane lane)
     }
 }
 
+void pull_forget(gb_engine *e, gb_peer *peer)
+{
+    for (uint8_t lane = 0; lane < GB_LANE_COUNT; lane++) {
+        gb_link *source = peer->pull[lane].link == 0 ? NULL : link_find(e, peer->pull[lane].link);
+        if (source != NULL && source->pull_count > 0) {
+            source->pull_count--;
+        }
+    }
+    memset(peer->pull, 0, sizeof peer->pull);
+}
+
 static bool release_pulls(gb_engine *e, const gb_link *link)
 {
     bool had_any = false;
@@ -134,8 +148,16 @@ static void cancel_pulls(gb_engine *e, gb_link *link)
 {
     gb_lane_entry entries[64];
     uint32_t count = 0;
-    for (uint32_t slot = 0; slot < e->peer_count && count <= 64 - GB_LANE_COUNT; slot++) {
+    for (uint32_t slot = 0; slot < e->peer_count; slot++) {
         const gb_peer *peer = e->peers[slot];
+        if (count > 64 - GB_LANE_COUNT) {
+            if (!link_encoded(
+                    e, link,
+                    gb_lane_list_encode(&link->out, GB_FRAME_PULL_CANCEL, entries, count))) {
+                return;
+            }
+            count = 0;
+        }
         if (peer == NULL || slot >= link->know_count || link->know[slot].tx_generation == 0) {
             continue;
         }
@@ -152,6 +174,16 @@ static void cancel_pulls(gb_engine *e, gb_link *link)
     }
 }
 
+/* Other bytes than those asked for put it off for a while: what was asked for may queue behind
+ * them, or be a large value on its way. */
+static gb_time_us stalled_at(const gb_engine *e, const gb_link *link)
+{
+    uint64_t stall = e->settings.pull_stall_us;
+    gb_time_us patience = link->pull_at + ENGINE_STALL_PATIENCE * stall;
+    gb_time_us heard = link->heard_at < patience ? link->heard_at : patience;
+    return (heard > link->pull_at ? heard : link->pull_at) + stall;
+}
+
 gb_time_us pull_due(gb_engine *e)
 {
     gb_time_us next = GB_NO_TIME;
@@ -160,10 +192,7 @@ gb_time_us pull_due(gb_engine *e)
         if (!link_is_member(link) || link->pull_count == 0) {
             continue;
         }
-        gb_time_us until = link->heard_at + e->settings.pull_stall_us;
-        if (link->exchange_at + e->settings.pull_stall_us > until) {
-            until = link->exchange_at + e->settings.pull_stall_us;
-        }
+        gb_time_us until = stalled_at(e, link);
         if (e->now < until) {
             next = until < next ? until : next;
             continue;

@@ -14,17 +14,37 @@ static bool lane_is_pushed(const gb_engine *e, gb_lane lane)
     return lane != GB_LANE_SYSTEM && !e->settings.is_push_disabled;
 }
 
+static bool i_have_push(gb_engine *e, gb_link *link, uint32_t slot)
+{
+    if (link->i_have_count == link->i_have_capacity) {
+        uint32_t capacity = link->i_have_capacity == 0 ? 16 : link->i_have_capacity * 2;
+        uint32_t *slots =
+            gb_realloc_array(e->allocator, link->i_have_slots, capacity, sizeof *slots);
+        if (slots == NULL) {
+            return false;
+        }
+        link->i_have_slots = slots;
+        link->i_have_capacity = capacity;
+    }
+    if (link->i_have_count == 0) {
+        link->i_have_at = e->now + ENGINE_I_HAVE_DELAY;
+    }
+    link->i_have_slots[link->i_have_count] = slot;
+    link->i_have_count++;
+    return true;
+}
+
 static void mark_i_have(gb_engine *e, gb_link *link, uint32_t slot, gb_lane lane)
 {
     gb_know *know = know_at(e, link, slot);
     if (know == NULL) {
         return;
     }
-    know->i_have |= GB_LANE_BIT(lane);
-    if (!link->has_i_have) {
-        link->has_i_have = true;
-        link->i_have_at = e->now + ENGINE_I_HAVE_DELAY;
+    if (know->i_have == 0 && !i_have_push(e, link, slot)) {
+        link_doom(link, GB_CLOSE_BY_US);
+        return;
     }
+    know->i_have |= GB_LANE_BIT(lane);
 }
 
 static void push_on_link(gb_engine *e, gb_link *link, const gb_participant *p, gb_lane lane)
@@ -116,18 +136,20 @@ static void on_gap(gb_engine *e, gb_link *link, gb_peer *peer, gb_lane lane)
 
 static void on_refused(gb_engine *e, gb_peer *peer, gb_lane lane, gb_err err)
 {
-    peer->pull[lane].refused_until = e->now + ENGINE_REFUSED_PAUSE;
-    gb_event event = event_make(e, GB_EVENT_LIMIT);
-    event.code = err;
-    event.name = peer_name(e, peer);
-    event.text = gb_slice_from_str(gb_strerror(err));
-    effect_notify(e, &event);
+    if (e->now >= peer->pull[lane].refused_until) {
+        peer->pull[lane].refused_until = e->now + ENGINE_REFUSED_PAUSE;
+        gb_event event = event_make(e, GB_EVENT_LIMIT);
+        event.code = err;
+        event.name = peer_name(e, peer);
+        event.text = gb_slice_from_str(gb_strerror(err));
+        effect_notify(e, &event);
+    }
     pull_finished(e, peer, lane);
 }
 
 /* A reset that nobody asked for is taken like a pull from that link, so that no second one starts.
  */
-static bool takes_reset(gb_link *link, gb_peer *peer, const gb_deltas *deltas)
+static bool takes_reset(const gb_engine *e, gb_link *link, gb_peer *peer, const gb_deltas *deltas)
 {
     gb_pull_state *pull = &peer->pull[deltas->lane];
     if ((deltas->flags & GB_DELTAS_RESET) == 0 || pull->link == link->id) {
@@ -138,6 +160,7 @@ static bool takes_reset(gb_link *link, gb_peer *peer, const gb_deltas *deltas)
     }
     pull->link = link->id;
     link->pull_count++;
+    link->pull_at = e->now;
     return true;
 }
 
@@ -146,8 +169,7 @@ static void on_own_lane(gb_engine *e, gb_link *link, const gb_participant *p,
 {
     if (deltas->to > gb_map_version(p, (gb_lane)deltas->lane)) {
         /* A restored snapshot: the cluster knows later versions of this very generation. */
-        uint64_t next = e->self->generation + 1;
-        e->renew_generation = next > e->renew_generation ? next : e->renew_generation;
+        engine_want_generation(e, e->self->generation + 1);
         return;
     }
     raise_known(e, link, p->slot, (gb_lane)deltas->lane, deltas->to);
@@ -185,6 +207,9 @@ void push_deltas(gb_engine *e, gb_link *link, const gb_frame *frame)
     if ((deltas.flags & GB_DELTAS_PULLED) != 0) {
         e->stats.bulk_bytes_received += frame->payload.len + GB_FRAME_HEADER_SIZE;
     }
+    if ((deltas.flags & (GB_DELTAS_PULLED | GB_DELTAS_RESET)) != 0) {
+        link->pull_at = e->now;
+    }
     gb_participant *p = know_participant(e, link, deltas.index);
     gb_peer *peer = p == NULL ? NULL : peer_at(e, p->slot);
     if (peer == NULL) {
@@ -196,7 +221,7 @@ void push_deltas(gb_engine *e, gb_link *link, const gb_frame *frame)
         on_own_lane(e, link, p, &deltas);
         return;
     }
-    if (!takes_reset(link, peer, &deltas)) {
+    if (!takes_reset(e, link, peer, &deltas)) {
         return;
     }
     know_before_change(e, p);
@@ -245,12 +270,10 @@ void push_prune(gb_engine *e, gb_link *link, gb_list_cursor *cursor)
     }
 }
 
-static void graft_later(gb_engine *e, gb_link *link, const gb_participant *p)
+static void graft_later(gb_engine *e, gb_link *link, gb_peer *peer)
 {
-    for (uint32_t i = 0; i < e->graft_count; i++) {
-        if (e->grafts[i].slot == p->slot) {
-            return;
-        }
+    if (peer->is_graft_pending) {
+        return;
     }
     if (e->graft_count == e->graft_capacity) {
         uint32_t capacity = e->graft_capacity == 0 ? 16 : e->graft_capacity * 2;
@@ -264,11 +287,12 @@ static void graft_later(gb_engine *e, gb_link *link, const gb_participant *p)
         e->grafts = grafts;
         e->graft_capacity = capacity;
     }
-    e->grafts[e->graft_count] = (gb_pending_graft){.slot = p->slot,
-                                                   .generation = p->generation,
+    e->grafts[e->graft_count] = (gb_pending_graft){.slot = peer->slot,
+                                                   .generation = peer->generation,
                                                    .link = link->id,
                                                    .at = e->now + ENGINE_GRAFT_DELAY};
     e->graft_count++;
+    peer->is_graft_pending = true;
 }
 
 void push_i_have(gb_engine *e, gb_link *link, gb_list_cursor *cursor)
@@ -287,7 +311,7 @@ void push_i_have(gb_engine *e, gb_link *link, gb_list_cursor *cursor)
         raise_known(e, link, p->slot, lane, entry.version);
         if (entry.version > gb_map_version(p, lane) && peer->pull[lane].link == 0 &&
             e->now >= peer->pull[lane].refused_until) {
-            graft_later(e, link, p);
+            graft_later(e, link, peer);
         }
     }
 }
@@ -408,11 +432,10 @@ static void send_i_haves(gb_engine *e, gb_link *link)
 {
     gb_lane_entry entries[64];
     uint32_t count = 0;
-    link->has_i_have = false;
-    for (uint32_t slot = 0; slot < link->know_count && !link->is_doomed; slot++) {
-        if (link->know[slot].i_have == 0) {
-            continue;
-        }
+    uint32_t slot_count = link->i_have_count;
+    link->i_have_count = 0;
+    for (uint32_t i = 0; i < slot_count && !link->is_doomed; i++) {
+        uint32_t slot = link->i_have_slots[i];
         uint8_t lanes = link->know[slot].i_have;
         link->know[slot].i_have = 0;
         const gb_participant *p = gb_map_at(e->map, slot);
@@ -444,13 +467,10 @@ static void send_i_haves(gb_engine *e, gb_link *link)
     }
 }
 
-static bool is_still_behind(const gb_engine *e, const gb_link *link, const gb_pending_graft *graft)
+/* Does the link's peer know more of it than we do, and nobody is asked? */
+static bool is_behind(const gb_engine *e, const gb_link *link, const gb_peer *peer)
 {
-    const gb_participant *p = gb_map_at(e->map, graft->slot);
-    const gb_peer *peer = peer_at(e, graft->slot);
-    if (p == NULL || peer == NULL || p->generation != graft->generation) {
-        return false;
-    }
+    const gb_participant *p = peer_participant(e, peer);
     for (uint8_t lane = 0; lane < GB_LANE_COUNT; lane++) {
         uint64_t known;
         if (peer->pull[lane].link == 0 && know_version(link, p, (gb_lane)lane, &known) &&
@@ -459,6 +479,23 @@ static bool is_still_behind(const gb_engine *e, const gb_link *link, const gb_pe
         }
     }
     return false;
+}
+
+/* The one who told of it, or where that link has gone, another one who knows. */
+static gb_link *graft_source(const gb_engine *e, const gb_pending_graft *graft, const gb_peer *peer)
+{
+    gb_link *link = link_find(e, graft->link);
+    if (link != NULL && link_is_member(link)) {
+        return is_behind(e, link, peer) ? link : NULL;
+    }
+    GB_LIST_EACH(node, &e->links)
+    {
+        link = link_of(node);
+        if (link_is_member(link) && is_behind(e, link, peer)) {
+            return link;
+        }
+    }
+    return NULL;
 }
 
 static gb_time_us grafts_due(gb_engine *e)
@@ -473,8 +510,13 @@ static gb_time_us grafts_due(gb_engine *e)
             kept++;
             continue;
         }
-        gb_link *link = link_find(e, graft.link);
-        if (link != NULL && link_is_member(link) && is_still_behind(e, link, &graft)) {
+        gb_peer *peer = peer_at(e, graft.slot);
+        if (peer == NULL) {
+            continue;
+        }
+        peer->is_graft_pending = false;
+        gb_link *link = peer->generation == graft.generation ? graft_source(e, &graft, peer) : NULL;
+        if (link != NULL) {
             push_send_graft(e, link, &graft.slot, 1);
         }
     }
@@ -488,7 +530,7 @@ gb_time_us push_due(gb_engine *e)
     GB_LIST_EACH(node, &e->links)
     {
         gb_link *link = link_of(node);
-        if (!link->has_i_have || !link_is_member(link)) {
+        if (link->i_have_count == 0 || !link_is_member(link)) {
             continue;
         }
         if (link->i_have_at <= e->now) {

@@ -32,8 +32,7 @@ static void receive_bye(gb_engine *e, gb_link *link, const gb_frame *frame)
         link_fail(e, link, GB_EMALFORMED, "malformed BYE");
         return;
     }
-    link->is_doomed = true;
-    link->doom_cause = GB_CLOSE_BYE;
+    link_doom(link, GB_CLOSE_BYE);
 }
 
 /* Every list message has the same skeleton: decode whole, then hand over. */
@@ -128,8 +127,7 @@ static void receive_member(gb_engine *e, gb_link *link, const gb_frame *frame)
         receive_bye(e, link, frame);
         return;
     case GB_FRAME_ERROR:
-        link->is_doomed = true;
-        link->doom_cause = GB_CLOSE_PROTOCOL;
+        link_doom(link, GB_CLOSE_PROTOCOL);
         return;
     case GB_FRAME_HELLO:
     case GB_FRAME_WELCOME:
@@ -181,6 +179,10 @@ static void receive_frame(gb_engine *e, gb_link *link, const gb_frame *frame)
 {
     switch (link->state) {
     case LINK_OPEN:
+        if (link->queued + link->out.len > ENGINE_OWED_MAX) {
+            link_fail(e, link, GB_EFULL, "the peer asks for more than it reads");
+            return;
+        }
         if (link->role == GB_ROLE_CLIENT) {
             receive_client(e, link, frame);
         } else {

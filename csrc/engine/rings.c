@@ -270,9 +270,13 @@ bool ring_dial(gb_engine *e, gb_peer *peer, gb_link_purpose purpose)
 static gb_time_us drop_unwanted(gb_engine *e, gb_link *link)
 {
     if (!link_is_member(link) || !link->is_dialled || link->purpose == PURPOSE_VISIT ||
-        link->peer->is_wanted || link->pull_count > 0) {
+        link->peer->is_wanted) {
         link->unwanted_since = GB_NO_TIME;
         return GB_NO_TIME;
+    }
+    if (link->pull_count > 0) {
+        link->unwanted_since = GB_NO_TIME;
+        return e->now + ENGINE_UNWANTED_GRACE; /* it is of use for now */
     }
     if (link->unwanted_since == GB_NO_TIME) {
         link->unwanted_since = e->now;

@@ -50,11 +50,7 @@ extension Endpoint {
 extension Duration {
     /// Whole microseconds, clamped to what C takes.
     var clampedMicroseconds: UInt64 {
-        let (seconds, attoseconds) = self.components
-        guard seconds >= 0, attoseconds >= 0 else { return 0 }
-        let (scaled, overflow) = UInt64(seconds).multipliedReportingOverflow(by: 1_000_000)
-        let (sum, overflowOfSum) = scaled.addingReportingOverflow(UInt64(attoseconds) / 1_000_000_000_000)
-        return overflow || overflowOfSum ? .max : sum
+        UInt64(clamping: Quantity.microseconds(self))
     }
 
     /// Whole milliseconds, rounded up, clamped to what C takes.

@@ -205,7 +205,7 @@ extension DetectorInput {
                     target: name,
                     generation: event.generation,
                     incarnation: event.incarnation,
-                    reason: Int(event.reason) == GB_ACCUSE_CRASHED ? .crashed : .silent,
+                    reason: AccusationReason(wire: event.reason),
                     hasVerdict: event.flags & GB_ACCUSE_VERDICT != 0
                 )
             )
@@ -218,6 +218,48 @@ extension DetectorInput {
         default:
             return nil
         }
+    }
+}
+
+extension AccusationReason {
+    /// A reason of a later version counts for what needs no proof and asks for none.
+    init(wire: UInt8) {
+        switch Int(wire) {
+        case GB_ACCUSE_SILENT: self = .silent
+        case GB_ACCUSE_CRASHED: self = .crashed
+        case GB_ACCUSE_LINK_LOST: self = .linkLost
+        default: self = .unreachable
+        }
+    }
+
+    var wire: Int {
+        switch self {
+        case .silent: return GB_ACCUSE_SILENT
+        case .crashed: return GB_ACCUSE_CRASHED
+        case .linkLost: return GB_ACCUSE_LINK_LOST
+        case .unreachable: return GB_ACCUSE_UNREACHABLE
+        }
+    }
+}
+
+extension Accusation {
+    /// What stands in an accuser's membership lane: the accused is the key. Nil where it is retracted or no accusation.
+    init?(_ delta: Delta) {
+        guard let target = delta.key.string else { return nil }
+        var accusation = gb_accusation()
+        let err = delta.bytes.withUnsafeBufferPointer {
+            gb_accusation_decode(gb_slice(base: $0.baseAddress, len: $0.count), &accusation)
+        }
+        guard err == GB_OK, Int(accusation.reason) != GB_ACCUSE_RETRACTED else { return nil }
+        self.init(
+            accuser: delta.participant,
+            accuserGeneration: delta.generation,
+            target: target,
+            generation: accusation.generation,
+            incarnation: accusation.incarnation,
+            reason: AccusationReason(wire: accusation.reason),
+            hasVerdict: UInt32(accusation.flags) & UInt32(GB_ACCUSE_VERDICT) != 0
+        )
     }
 }
 
@@ -255,8 +297,7 @@ extension DetectorAction {
         case .probeThrough(let helper, let target, let generation):
             return (GB_ACT_PROBE_THROUGH, target, generation, 0, 0, helper)
         case .accuse(let target, let generation, let incarnation, let reason):
-            // The wire knows proof and its absence; the finer reasons stay in the accuser's story.
-            return (GB_ACT_ACCUSE, target, generation, incarnation, reason == .crashed ? GB_ACCUSE_CRASHED : GB_ACCUSE_SILENT, "")
+            return (GB_ACT_ACCUSE, target, generation, incarnation, reason.wire, "")
         case .retract(let target):
             return (GB_ACT_RETRACT, target, 0, 0, 0, "")
         case .declareSuspect(let target, let generation, let incarnation):

@@ -22,6 +22,8 @@ struct NodeOptions: Sendable {
     var dataDirectory: String?
     var participantCountMax: UInt32 = 0
     var linkCountMax: UInt32 = 0
+    /// Events that may wait for the pump; 0: the core's default.
+    var eventCountMax: UInt32 = 0
     var engine = EngineSettings()
 }
 
@@ -34,6 +36,8 @@ struct EngineSettings: Sendable, Hashable {
     var tombstoneGrace = Duration.zero
     var departedRetention = Duration.zero
     var pullStall = Duration.zero
+    var reconnectInterval = Duration.zero
+    var leaveTimeout = Duration.zero
     var exchangesPerRound: UInt32 = 0
     var keyCountMax: UInt32 = 0
     var valueSizeMax: UInt32 = 0
@@ -49,6 +53,8 @@ struct EngineSettings: Sendable, Hashable {
         settings.tombstone_grace_us = self.tombstoneGrace.clampedMicroseconds
         settings.departed_retention_us = self.departedRetention.clampedMicroseconds
         settings.pull_stall_us = self.pullStall.clampedMicroseconds
+        settings.reconnect_interval_us = self.reconnectInterval.clampedMicroseconds
+        settings.leave_timeout_us = self.leaveTimeout.clampedMicroseconds
         settings.exchanges_per_round = self.exchangesPerRound
         settings.key_count_max = self.keyCountMax
         settings.value_size_max = self.valueSizeMax
@@ -109,6 +115,7 @@ final class NodeHandle: @unchecked Sendable {
         c.has_detector = true
         c.participant_count_max = options.participantCountMax
         c.link_count_max = options.linkCountMax
+        c.event_count_max = options.eventCountMax
         c.settings = options.engine.c
 
         var info = gb_err_info()
@@ -388,6 +395,11 @@ final class NodeHandle: @unchecked Sendable {
             }
         }
         return result ?? nil
+    }
+
+    /// The accusations that stand in a participant's membership lane.
+    func accusations(by participant: String) -> [Accusation] {
+        (self.deltas(of: participant, lane: .membership, group: "accuse") ?? []).compactMap(Accusation.init)
     }
 
     private struct Listing {

@@ -2,7 +2,6 @@
 // How a node serves its client door.
 
 internal import GoferBrokeConfiguration
-internal import Synchronization
 
 extension GossipNode: ClientBackend {
     package func clientMembers() -> MembersAnswer {

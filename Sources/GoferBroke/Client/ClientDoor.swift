@@ -5,8 +5,6 @@
 // client keeps its own tasks waiting and nobody else: what it does not read waits in the bounded queue of its link, then in the
 // bounded buffer of the node's sequence, which drops and says so. The bounds: 64 requests and 16 streams a client.
 
-internal import Synchronization
-
 /// Serves the clients of a node.
 package final class ClientDoor: Sendable {
     /// The most requests of a client that wait or run, streams not counted.

@@ -9,6 +9,8 @@
     internal import Darwin
 #endif
 
+internal import GoferBrokeConfiguration
+
 /// A moment of the calendar, for people: never used to decide anything.
 package struct ClientTime: Sendable, Hashable, Comparable, CustomStringConvertible {
     /// Milliseconds since 1970 in UTC.
@@ -69,9 +71,6 @@ package struct ClientTime: Sendable, Hashable, Comparable, CustomStringConvertib
 extension Duration {
     /// Whole milliseconds, saturated.
     package var wholeMilliseconds: Int64 {
-        let (seconds, attoseconds) = self.components
-        let (scaled, overflow) = seconds.multipliedReportingOverflow(by: 1_000)
-        let (sum, overflowOfSum) = scaled.addingReportingOverflow(attoseconds / 1_000_000_000_000_000)
-        return overflow || overflowOfSum ? (seconds < 0 ? .min : .max) : sum
+        Quantity.microseconds(self) / 1_000
     }
 }

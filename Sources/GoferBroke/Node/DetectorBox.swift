@@ -50,6 +50,34 @@ final class DetectorBox: Sendable {
         }
     }
 
+    /// Makes the detector's picture that of the map again after facts were lost: who is a member, who is linked, and which
+    /// accusations stand. Lost results of probes are not made up: the detector's checks have a deadline of their own.
+    func catchUp(members: [Member], accusations: [Accusation], time: UInt64) -> [DetectorAction] {
+        let (known, held, linked) = self.state.withLock { ($0.detector.memberNames, $0.detector.accusationsOfOthers, $0.linked) }
+        let names = Set(members.map { NodeName($0.name) })
+        var inputs: [DetectorInput] = known.filter { !names.contains(NodeName($0)) }.map { .memberForgotten(name: $0) }
+        for member in members {
+            inputs.append(.memberUpdated(.init(member)))
+            let wasLinked = linked.contains(NodeName(member.name))
+            if member.links > 0, !wasLinked {
+                inputs.append(.linkOpened(name: member.name, generation: member.generation))
+            } else if member.links == 0, wasLinked {
+                // Why is not known any more; this cause proves nothing and asks for a check.
+                inputs.append(.linkClosed(name: member.name, generation: member.generation, cause: .timedOut))
+            }
+        }
+        let standing = Set(accusations.map { [NodeName($0.accuser), NodeName($0.target)] })
+        inputs += held.filter { !standing.contains([NodeName($0.accuser), NodeName($0.target)]) }
+            .map { .retraction(accuser: $0.accuser, target: $0.target) }
+        inputs += accusations.map { .accusation($0) }
+        return inputs.flatMap { self.handle($0, time: time) }
+    }
+
+    /// What the detector holds of what others accuse.
+    var accusationsOfOthers: [Accusation] {
+        self.state.withLock { $0.detector.accusationsOfOthers }
+    }
+
     func phi(of name: String) -> Double {
         self.state.withLock { $0.detector.phi(of: name, at: $0.now()) }
     }

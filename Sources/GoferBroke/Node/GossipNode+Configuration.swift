@@ -23,6 +23,8 @@ extension GossipNode {
         public var metricsPrefix = "goferbroke"
         /// The thread that carries the node; nil: the one that all nodes of this process share.
         public var loop: GossipLoop?
+        /// Events that may wait between the core and the node; 0: the core's default. For tests.
+        var eventCountMax: UInt32 = 0
 
         /// A node of a cluster, in as few words as possible. Clients are not served.
         ///
@@ -41,6 +43,9 @@ extension GossipNode {
                 cluster: ClusterConfiguration(name: cluster),
                 node: NodeConfiguration(name: name, host: listen.host, port: listen.port)
             )
+            if !listen.isLoopback {
+                self.cluster.configuration.networkType = .dynamic
+            }
             self.seeds = seeds
         }
 
@@ -58,13 +63,14 @@ extension GossipNode {
 
         /// The seeds in force before any provider was asked.
         var effectiveSeeds: [Endpoint] {
-            self.seeds ?? (self.node.seeds + self.cluster.configuration.effectiveSeedServers)
+            self.seeds ?? self.node.seeds(in: self.cluster.configuration)
         }
 
         func options() throws(GoferBrokeError) -> NodeOptions {
             do {
                 try self.cluster.configuration.validate()
                 try self.node.validate()
+                try self.node.validate(in: self.cluster.configuration)
             } catch {
                 throw GoferBrokeError(error, operation: "start node \(self.node.nodeName)")
             }
@@ -75,7 +81,7 @@ extension GossipNode {
                 listen: Endpoint(host: self.node.host, port: self.node.port)
             )
             options.advertised = self.node.advertiseAddresses
-            options.seeds = Array(self.effectiveSeeds.prefix(GossipNode.seedCountMax))
+            options.seeds = try GossipNode.checked(self.effectiveSeeds)
             if let port = self.node.clientPort {
                 options.clientListen = Endpoint(host: self.node.host, port: port)
             }
@@ -88,13 +94,11 @@ extension GossipNode {
             }
             options.participantCountMax = UInt32(clamping: cluster.maxNumberOfNodes)
             options.linkCountMax = UInt32(clamping: cluster.maxConnections)
-            options.engine = EngineSettings(cluster)
+            options.eventCountMax = self.eventCountMax
+            options.engine = EngineSettings(cluster, leaveTimeout: self.node.leaveTimeout)
             return options
         }
     }
-
-    /// Seeds that are tried: more don't find a cluster faster.
-    static let seedCountMax = 64
 }
 
 /// A thread that carries nodes. Nodes share one unless they are told otherwise; a loop of its own keeps a node's latency apart

@@ -120,20 +120,17 @@ extension GossipNode: NodeEventSink {
     }
 
     private func log(_ event: GossipEvent) {
-        func line(_ level: Logger.Level, _ message: Logger.Message, _ member: Member) {
-            self.logger.log(
-                level: level,
-                message,
-                metadata: [
-                    "member": "\(member.name)",
-                    "generation": "\(member.generation)",
-                    "address": "\(member.address.map(\.description) ?? "")",
-                ]
-            )
+        func line(_ level: Logger.Level, _ message: Logger.Message, _ member: Member, isAddressKnown: Bool = true) {
+            var metadata: Logger.Metadata = ["member": "\(member.name)", "generation": "\(member.generation)"]
+            if isAddressKnown, let address = member.address {
+                metadata["address"] = "\(address)"
+            }
+            self.logger.log(level: level, message, metadata: metadata)
         }
         switch event {
+        // Of a new life the address comes with its first update; until then the one of the life before stands there.
         case .memberJoined(let member): line(.info, "member joined", member)
-        case .memberRestarted(let member): line(.info, "member restarted", member)
+        case .memberRestarted(let member): line(.info, "member restarted", member, isAddressKnown: false)
         case .memberLeft(let member): line(.info, "member left", member)
         case .memberDied(let member): line(.info, "member died", member)
         case .memberAlive(let member): line(.info, "member is alive", member)
@@ -157,11 +154,11 @@ extension GossipNode: NodeEventSink {
     private func onLagged(_ count: Int) {
         self.logger.warning("events were dropped, reading anew", metadata: ["count": "\(count)"])
         let time = self.detector.time
-        for member in self.handle.members() where !member.isSelf {
-            self.judge(.memberUpdated(.init(member)), time: time)
-            if member.links > 0 {
-                self.judge(.linkOpened(name: member.name, generation: member.generation), time: time)
-            }
+        let members = self.handle.members().filter { !$0.isSelf }
+        let accusations = members.flatMap { self.handle.accusations(by: $0.name) }
+        // A node that is closing has nobody to act for it.
+        try? self.handle.act(self.detector.catchUp(members: members, accusations: accusations, time: time))
+        for member in members {
             let deltas = self.handle.deltas(of: member.name, lane: .config) ?? []
             self.carryOut(self.clusterState.withLock { $0.handle(deltas) })
         }
@@ -184,15 +181,22 @@ extension GossipNode: NodeEventSink {
                     timeToLive: 0
                 )
             } catch {
-                self.logger.error("can't publish configuration", metadata: ["key": "\(publication.key)", "error": "\(error)"])
+                // A node that goes owes the cluster nothing: the next by name publishes it.
+                self.logger.log(
+                    level: self.isGoing ? .debug : .error,
+                    "can't publish configuration",
+                    metadata: ["key": "\(publication.key)", "error": "\(error)"]
+                )
             }
         }
         for key in outcome.withdraw {
             // Not found: it was never published in this life.
             try? self.handle.delete(lane: .config, group: ClusterState.group, key: DeltaLabel(key))
         }
-        if !outcome.events.liveKeys.isEmpty {
-            self.applyConfiguration()
+        if !outcome.events.changedKeys.isEmpty {
+            // A node that is closing has nothing to configure.
+            try? self.applySettings()
+            self.state.withLock { $0.facts.settingsChanged() }
         }
         for event in outcome.events {
             self.tell(event)
@@ -208,22 +212,27 @@ extension GossipNode: NodeEventSink {
         }
     }
 
-    private func applyConfiguration() {
-        self.applying.withLock { _ in
+    /// Whether the node leaves, or has stopped.
+    private var isGoing: Bool {
+        self.state.withLock { $0.isLeaving || $0.end != nil }
+    }
+
+    /// Hands the settings in force to the core and the detector.
+    func applySettings() throws(GoferBrokeError) {
+        try self.applying.withLock { _ throws(GoferBrokeError) in
             let configuration = self.clusterState.withLock { $0.configuration }
-            // A node that is closing has nothing to configure.
-            try? self.handle.configure(EngineSettings(configuration))
-            let actions = self.detector.handle(.settingsChanged(DetectorSettings(configuration)), time: 0)
-            try? self.handle.act(actions)
+            let leaveTimeout = self.state.withLock { $0.leaveTimeout }
+            self.limits.withLock { $0 = SizeLimits(configuration) }
+            try self.handle.configure(EngineSettings(configuration, leaveTimeout: leaveTimeout))
+            try self.handle.act(self.detector.handle(.settingsChanged(DetectorSettings(configuration)), time: 0))
         }
-        self.state.withLock { $0.facts.settingsChanged() }
     }
 
     private func tell(_ event: ConfigurationEvent) {
         switch event {
         case .changed(let change):
             self.logger.info(
-                change.isLive ? "configuration changed" : "configuration changed, counts from the next start",
+                change.isLive ? "configuration changed" : "configuration of the cluster taken over",
                 metadata: ["key": "\(change.key)", "old": "\(change.oldText)", "new": "\(change.newText)"]
             )
             self.hub.tell(.configurationChanged(change))

@@ -7,11 +7,19 @@ internal import Logging
 extension GossipNode {
     /// Replaces the seeds of the configuration, as after it was read again.
     ///
-    /// - Throws: ``GoferBrokeError``: the node has stopped.
+    /// - Throws: ``GoferBrokeError``: there are more than 64, or the node has stopped.
     public func setSeeds(_ seeds: [Endpoint]) throws(GoferBrokeError) {
-        let list = Array(seeds.prefix(Self.seedCountMax))
+        let list = try Self.checked(seeds)
         self.state.withLock { $0.seeds = list }
         try self.handle.setSeeds(list)
+    }
+
+    static func checked(_ seeds: [Endpoint]) throws(GoferBrokeError) -> [Endpoint] {
+        guard seeds.count <= NodeConfiguration.seedCountMax else {
+            let reason = "\(seeds.count) seeds are given, and at most \(NodeConfiguration.seedCountMax) are tried"
+            throw GoferBrokeError(code: .configuration, operation: "set the seeds", reason: reason)
+        }
+        return seeds
     }
 
     /// Asks the provider: with growing pauses until the node has joined, then each few minutes. Ends with the task.
@@ -23,7 +31,12 @@ extension GossipNode {
                 let given = try await provider.seeds()
                 let own = node.state.withLock { $0.seeds }
                 let all = own + given.filter { !own.contains($0) }
-                try node.handle.setSeeds(Array(all.prefix(self.seedCountMax)))
+                let tried = Array(all.prefix(NodeConfiguration.seedCountMax))
+                if tried.count < all.count {
+                    let metadata: Logger.Metadata = ["given": "\(all.count)", "tried": "\(tried.count)"]
+                    node.logger.warning("the seed provider gives more seeds than are tried", metadata: metadata)
+                }
+                try node.handle.setSeeds(tried)
             } catch let error as GoferBrokeError where error.code == .closed {
                 return
             } catch {
@@ -38,9 +51,7 @@ extension GossipNode {
     func onSeedFailed(_ seed: Endpoint, _ error: GoferBrokeError) {
         let (isNew, mayFound) = self.state.withLock { state in
             let isNew = state.seedsComplainedAbout.updateValue(error.code, forKey: seed) != error.code
-            let mayFound = self.nodeConfiguration.isSeed && !state.isJoined && !state.isFoundingCluster
-            state.isFoundingCluster = state.isFoundingCluster || mayFound
-            return (isNew, mayFound)
+            return (isNew, state.beginsCluster(isSeed: self.nodeConfiguration.isSeed))
         }
         self.logger.log(
             level: isNew ? .notice : .debug,

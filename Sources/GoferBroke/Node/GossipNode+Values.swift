@@ -39,7 +39,7 @@ extension GossipNode {
         bytes: [UInt8],
         expiresAfter time: Duration? = nil
     ) async throws(GoferBrokeError) {
-        try self.limits.check(group: group, key: key, valueSize: bytes.count)
+        try self.limits.withLock { $0 }.check(group: group, key: key, valueSize: bytes.count)
         var timeToLive: UInt64 = 0
         if let time {
             guard time > .zero else {
@@ -64,7 +64,7 @@ extension GossipNode {
     ///
     /// - Throws: ``GoferBrokeError``: `notFound`, and as ``set(_:to:)``.
     public func delete(group: DeltaLabel, key: DeltaLabel) async throws(GoferBrokeError) {
-        try self.limits.check(group: group, key: key, valueSize: 0)
+        try self.limits.withLock { $0 }.check(group: group, key: key, valueSize: 0)
         try await self.whenNotFull("delete \(group):\(key)") { () throws(GoferBrokeError) in
             try self.handle.delete(lane: .user, group: group, key: key)
         }

@@ -7,7 +7,7 @@
 //
 // Locks: each `Mutex` here guards one value and is held for its own work alone. Nothing is called out to under a lock: not the
 // application, not the logger, metrics or a tracer. Of two locks one is taken inside another only so: `applying`, then
-// `clusterState` or the detector's. So every function may be called from anywhere, event loops and handlers included.
+// `state`, `clusterState`, `limits` or the detector's. So every function may be called from anywhere, event loops and handlers included.
 
 public import Logging
 public import ServiceLifecycle
@@ -33,6 +33,7 @@ public final class GossipNode: Service {
     }
 
     struct State {
+        var leaveTimeout: Duration
         var isStarted = false
         var isLeaving = false
         var isJoined = false
@@ -45,6 +46,13 @@ public final class GossipNode: Service {
         var joinSpan: JoinSpan?
         var ticks = 0
         var facts = SystemFacts()
+
+        /// Whether a node begins a cluster itself now that a seed has failed; true once.
+        mutating func beginsCluster(isSeed: Bool) -> Bool {
+            guard isSeed, !self.isJoined, !self.isFoundingCluster else { return false }
+            self.isFoundingCluster = true
+            return true
+        }
     }
 
     /// The node's name.
@@ -67,7 +75,7 @@ public final class GossipNode: Service {
     let metrics: NodeMetrics
     let clientDoor: ClientDoor
     let nameBytes: [UInt8]
-    let limits: SizeLimits
+    let limits: Mutex<SizeLimits>
     let seedProvider: (any SeedProvider)?
     let state: Mutex<State>
     let clusterState: Mutex<ClusterState>
@@ -103,10 +111,10 @@ public final class GossipNode: Service {
         logger[metadataKey: "cluster"] = "\(handle.cluster)"
         self.logger = logger
         self.nameBytes = Array(handle.name.utf8)
-        self.limits = SizeLimits(configuration.cluster.configuration)
+        self.limits = Mutex(SizeLimits(configuration.cluster.configuration))
         self.metrics = NodeMetrics(prefix: configuration.metricsPrefix, node: handle.name)
         self.seedProvider = configuration.seedProvider
-        self.state = Mutex(State(seeds: options.seeds))
+        self.state = Mutex(State(leaveTimeout: configuration.node.leaveTimeout, seeds: options.seeds))
         let own = handle.deltas(of: handle.name, lane: .config) ?? []
         self.clusterState = Mutex(ClusterState(name: handle.name, file: configuration.cluster, own: own))
         self.detector = DetectorBox(
@@ -187,7 +195,25 @@ public final class GossipNode: Service {
         try outcome.get()
     }
 
-    /// Says good-bye to the others and stops. Returns when that is done, at the latest after the `LeaveTimeout` of the node.
+    /// Beyond `LeaveTimeout`, until a node is stopped whose core has not said that it left.
+    private static let leaveGrace = Duration.seconds(1)
+
+    /// Changes for how long a leave waits for the neighbours, as after the configuration was read again.
+    ///
+    /// - Throws: ``GoferBrokeError``: it is out of the range of `LeaveTimeout`, or the node has stopped.
+    public func setLeaveTimeout(_ timeout: Duration) throws(GoferBrokeError) {
+        var node = self.nodeConfiguration
+        node.leaveTimeout = timeout
+        do {
+            try node.validate()
+        } catch {
+            throw GoferBrokeError(error, operation: "set the leave timeout")
+        }
+        self.state.withLock { $0.leaveTimeout = timeout }
+        try self.applySettings()
+    }
+
+    /// Says good-bye to the others and stops. Returns when that is done, as a rule within the `LeaveTimeout` of the node.
     public func leave() async {
         self.beginLeave()
         _ = await self.end()
@@ -210,17 +236,16 @@ public final class GossipNode: Service {
     }
 
     func beginLeave() {
-        let (isFirst, isStarted) = self.state.withLock { state in
+        let (isFirst, isStarted, timeout) = self.state.withLock { state in
             defer { state.isLeaving = true }
-            return (!state.isLeaving && state.end == nil, state.isStarted)
+            return (!state.isLeaving && state.end == nil, state.isStarted, state.leaveTimeout)
         }
         guard isFirst else { return }
         guard isStarted, (try? self.handle.leave()) != nil else { return self.finish(.left) }
-        let timeout = self.nodeConfiguration.leaveTimeout
         self.keep(
             Task { [weak self] in
-                // Cancelled when the node has left in time.
-                guard (try? await Task.sleep(for: timeout)) != nil else { return }
+                // The core ends the leave in time, which cancels this; unless its loop hangs.
+                guard (try? await Task.sleep(for: timeout + Self.leaveGrace)) != nil else { return }
                 self?.finish(.left)
             }
         )

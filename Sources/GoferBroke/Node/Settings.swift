@@ -5,8 +5,8 @@ internal import GoferBrokeConfiguration
 internal import GoferBrokeMembership
 
 extension EngineSettings {
-    /// What the core takes of the cluster configuration.
-    init(_ cluster: ClusterConfiguration) {
+    /// What the core takes of the cluster configuration, and how long this node's leave may take.
+    init(_ cluster: ClusterConfiguration, leaveTimeout: Duration) {
         self.init()
         self.gossipInterval = cluster.gossipInterval
         self.heartbeatInterval = cluster.heartbeatInterval
@@ -16,6 +16,9 @@ extension EngineSettings {
         self.tombstoneGrace = cluster.tombstoneGrace
         self.departedRetention = cluster.deadMemberRetention
         self.pullStall = cluster.gossipRoundTimeout
+        self.reconnectInterval = cluster.reconnectInterval
+        // For the core zero is its default.
+        self.leaveTimeout = max(leaveTimeout, .microseconds(1))
         self.exchangesPerRound = UInt32(clamping: cluster.nodeSelectionPerGossipRound)
         self.keyCountMax = UInt32(clamping: cluster.maxKeysPerParticipant)
         self.valueSizeMax = UInt32(clamping: cluster.maxValueSize)

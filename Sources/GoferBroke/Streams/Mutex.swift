@@ -16,11 +16,12 @@
 ///
 /// `@unchecked Sendable`: `value` is touched by `withLock` alone, while the lock is held; the lock itself is made for use from any
 /// thread and never moves.
-final class Mutex<Value: Sendable>: @unchecked Sendable {
+package final class Mutex<Value: Sendable>: @unchecked Sendable {
     private let lock: UnsafeMutablePointer<pthread_mutex_t>
     private var value: Value
 
-    init(_ value: Value) {
+    /// Puts a value behind a lock.
+    package init(_ value: Value) {
         self.lock = .allocate(capacity: 1)
         self.lock.initialize(to: pthread_mutex_t())
         let failure = pthread_mutex_init(self.lock, nil)
@@ -35,7 +36,7 @@ final class Mutex<Value: Sendable>: @unchecked Sendable {
     }
 
     /// Runs `body` while nobody else does. It must not wait, and not come back here.
-    func withLock<Result, Failure: Error>(_ body: (inout Value) throws(Failure) -> Result) throws(Failure) -> Result {
+    package func withLock<Result, Failure: Error>(_ body: (inout Value) throws(Failure) -> Result) throws(Failure) -> Result {
         pthread_mutex_lock(self.lock)
         defer { pthread_mutex_unlock(self.lock) }
         return try body(&self.value)

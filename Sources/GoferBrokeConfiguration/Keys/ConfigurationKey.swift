@@ -37,8 +37,15 @@ public struct ConfigurationKey: Sendable, Hashable {
     /// Whether the key is accepted but means nothing here.
     public var isMeaningless: Bool { type == .ignored }
 
-    /// Whether the key is part of the replicated cluster configuration: names and seeds are each node's own.
-    public var isReplicated: Bool { document == .cluster && path.hasPrefix("Cluster.") && !isMeaningless && aliasOf == nil }
+    /// Bounds that a node is set up with before it knows of any cluster.
+    private static let boundsOfTheNode: Set<String> = ["Cluster.MaxNumberOfNodes", "Cluster.MaxConnections"]
+
+    /// Whether the key is part of the replicated cluster configuration: name, seeds and what a node must know before it joins are
+    /// each node's own.
+    public var isReplicated: Bool {
+        document == .cluster && path.hasPrefix("Cluster.") && !isMeaningless && aliasOf == nil
+            && !ConfigurationKey.boundsOfTheNode.contains(path)
+    }
 
     /// The key for a configuration reader: the path with the first letter of each part in lower case. The two keys that stand at
     /// the top of the cluster document get `cluster` before them, so that they never mean the node's own.
@@ -111,10 +118,10 @@ public enum ConfigurationKeys {
     static func unknown(_ path: String, in document: ConfigurationDocumentKind, at position: SourcePosition?) -> ConfigurationError {
         let other: ConfigurationDocumentKind = document == .cluster ? .node : .cluster
         var hint: String?
-        if let nearest = nearest(to: path, in: document) {
-            hint = "did you mean \(nearest)?"
-        } else if key(path, in: other) != nil {
+        if keys(of: other).contains(where: { $0.path == path || $0.path.hasPrefix(path + ".") }) {
             hint = "it belongs to the \(other.rawValue) document"
+        } else if let nearest = nearest(to: path, in: document) {
+            hint = "did you mean \(nearest)?"
         }
         return ConfigurationError(
             .unknownKey,

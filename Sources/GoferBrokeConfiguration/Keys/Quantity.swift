@@ -2,7 +2,7 @@
 // Durations, sizes, numbers and switches: text to value and back, exactly.
 
 /// The text forms of values. Every reader returns nil for text that is not of its form; none of them rounds.
-enum Quantity {
+package enum Quantity {
     private static let durationUnits: [(name: String, microseconds: Int64)] = [
         ("d", 86_400_000_000), ("h", 3_600_000_000), ("m", 60_000_000), ("s", 1_000_000), ("ms", 1_000), ("us", 1),
     ]
@@ -26,7 +26,7 @@ enum Quantity {
     }
 
     /// A finite decimal number; no hexadecimal, no `nan`, no `inf`.
-    static func float(_ text: String) -> Double? {
+    package static func float(_ text: String) -> Double? {
         guard isNumber(text, allowed: "+-.eE0123456789"), let value = Double(text), value.isFinite else { return nil }
         return value
     }
@@ -36,7 +36,7 @@ enum Quantity {
     }
 
     /// `500ms`, `1.5s`, `0`; a bare number counts in milliseconds where the key allows it.
-    static func duration(_ text: String, bareMilliseconds: Bool) -> Duration? {
+    package static func duration(_ text: String, bareMilliseconds: Bool) -> Duration? {
         if bareMilliseconds, let value = scaled(text[...], by: 1_000) { return .microseconds(value) }
         if text == "0" { return .zero }
         let unit = text.drop { !$0.isLetter }
@@ -54,7 +54,7 @@ enum Quantity {
     }
 
     /// Whole microseconds, saturated: no duration that a caller can build overflows.
-    static func microseconds(_ duration: Duration) -> Int64 {
+    package static func microseconds(_ duration: Duration) -> Int64 {
         let (seconds, attoseconds) = duration.components
         let (scaled, overflow) = seconds.multipliedReportingOverflow(by: 1_000_000)
         let (sum, overflowOfSum) = scaled.addingReportingOverflow(attoseconds / 1_000_000_000_000)

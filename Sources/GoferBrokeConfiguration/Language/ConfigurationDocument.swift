@@ -8,6 +8,11 @@ public struct ConfigurationDocument: Sendable, Hashable {
     /// The file that was parsed, as it was named.
     public var file: String
 
+    /// Which document it most likely is: one with `Cluster` or `SeedServers` is the cluster's, any other the node's.
+    public var likelyKind: ConfigurationDocumentKind {
+        root["Cluster"] == nil && root["SeedServers"] == nil ? .node : .cluster
+    }
+
     /// Parses a configuration text.
     ///
     /// Any bytes are safe: what is not a configuration is refused with the place where it stops being one.

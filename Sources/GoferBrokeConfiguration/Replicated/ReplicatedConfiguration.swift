@@ -26,7 +26,7 @@ public struct ConfigurationChange: Sendable, Hashable {
     public var newText: String
     /// The change that won; nil when the value went back to the default.
     public var stamp: ConfigurationStamp?
-    /// Whether a running node can apply it; else it counts when the node is started again.
+    /// Whether the key can change while the cluster runs; else it has changed because the node took the cluster's value over.
     public var isLive: Bool
 
     /// Creates a change.
@@ -81,7 +81,7 @@ public struct ReplicatedConfiguration: Sendable {
     public private(set) var configuration: ClusterConfiguration
     /// What the file gave, by key.
     private let fileTexts: [String: String]
-    /// Name and seeds, which are each node's own and never replicated.
+    /// What is each node's own and never replicated, name and seeds for instance; the rest as by default.
     private let base: ClusterConfiguration
     private var isFromFile = true
     private var winners: [String: StampedValue] = [:]
@@ -100,8 +100,9 @@ public struct ReplicatedConfiguration: Sendable {
         self.selfName = selfName
         self.configuration = file.configuration
         var base = ClusterConfiguration()
-        base.name = file.configuration.name
-        base.seedServers = file.configuration.seedServers
+        for setting in ClusterConfiguration.settings where !setting.key.isReplicated && setting.key.aliasOf == nil {
+            setting.write(&base, setting.read(file.configuration))
+        }
         self.base = base
         var texts: [String: String] = [:]
         for entry in file.configuration.entries where entry.key.isReplicated && file.givenKeys.contains(entry.key.path) {
@@ -224,6 +225,15 @@ public struct ReplicatedConfiguration: Sendable {
         let setting = try ClusterConfiguration.meaningfulSetting(key)
         let path = setting.key.aliasOf ?? key
         let canonical = try configuration.setting(key: key, to: text).value(forKey: path)
+        guard ConfigurationKeys.key(path, in: .cluster)?.isReplicated == true else {
+            throw ConfigurationError(
+                .fixedKey,
+                key: path,
+                expected: "a key that all nodes share",
+                found: "one that each node has from its own file",
+                hint: "`gofer node` reads it again on SIGHUP"
+            )
+        }
         guard !isFromFile else {
             throw ConfigurationError(.fixedKey, key: path, expected: "a node that is part of a cluster", found: "one that is still joining")
         }

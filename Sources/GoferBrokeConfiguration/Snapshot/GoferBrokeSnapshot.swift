@@ -61,7 +61,7 @@ public struct GoferBrokeSnapshot: Sendable {
     /// Parses bytes and checks them against the table of keys, so that every error names its place in the file.
     public init(bytes: [UInt8], providerName: String, parsingOptions options: ParsingOptions) throws(ConfigurationError) {
         let document = try Self.document(bytes, options)
-        let kind = options.document ?? (document.root["Cluster"] ?? document.root["SeedServers"] == nil ? .node : .cluster)
+        let kind = options.document ?? document.likelyKind
         self.providerName = providerName
         switch kind {
         case .cluster: (self.givenKeys, self.warnings) = try Self.check(document, as: ClusterConfiguration.self)

@@ -133,8 +133,7 @@ struct ConfigurationCheck: Codable {
             }
             return kind
         }
-        let tree = try ConfigurationDocument.load(file: file, environment: environment)
-        return tree.root["Cluster"] != nil || tree.root["SeedServers"] != nil ? .cluster : .node
+        return try ConfigurationDocument.load(file: file, environment: environment).likelyKind
     }
 
     /// For people.

@@ -50,8 +50,10 @@ struct SetCommand: ParsableCommand {
         commandName: "set",
         abstract: "Sets a value of the node that answers.",
         discussion: """
-            Every node writes its own values only, so the value becomes one of the node that --node names. Types: string (the
-            default), bytes (with --hex), int, int8, int16, int32, int64, uint8, uint16, uint32, uint64, float64, bool.
+            Every node writes its own values only, so the value becomes one of the node that --node names.
+
+            Types: string, the default; bytes, with --hex; int, int8, int16, int32, int64; uint8, uint16, uint32, uint64; \
+            float64; bool.
 
             Examples:
 

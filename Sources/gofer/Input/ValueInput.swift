@@ -50,9 +50,7 @@ enum ValueInput {
             return .bool(text == "true")
         case .float64:
             if ["NaN", "Infinity", "-Infinity"].contains(text) { return .text(text) }
-            // Double reads hexadecimal and "inf" too, and takes what is too large for infinity.
-            let isDecimal = text.utf8.allSatisfy { "+-.eE0123456789".utf8.contains($0) }
-            guard isDecimal, let value = Double(text), value.isFinite else {
+            guard let value = Quantity.float(text) else {
                 throw .usage("\(text.quoted) is not a float64: a number such as 1.5e3, NaN, Infinity or -Infinity is expected")
             }
             return .number(value)
@@ -123,31 +121,11 @@ enum ValueInput {
 
     /// A duration such as `500ms`, `1.5s`, `10m`, `1h`, `2d`, in whole milliseconds.
     static func milliseconds(_ text: String, _ option: String) throws(CommandFailure) -> UInt64 {
-        let units: [(name: String, milliseconds: Int64)] = [
-            ("ms", 1), ("s", 1_000), ("m", 60_000), ("h", 3_600_000), ("d", 86_400_000),
-        ]
-        let number = text.prefix { $0.isASCII && ($0.isNumber || $0 == ".") }
-        let parts = number.split(separator: ".", maxSplits: 1, omittingEmptySubsequences: false)
-        let unit = text[number.endIndex...]
-        guard let scale = units.first(where: { $0.name == unit })?.milliseconds, let first = parts.first, let whole = Int64(first),
-            let milliseconds = self.scaled(whole, fraction: parts.count == 2 ? parts[1] : nil, by: scale), milliseconds > 0
-        else {
+        let micros = Quantity.duration(text, bareMilliseconds: false).map(Quantity.microseconds) ?? 0
+        guard micros > 0, micros.isMultiple(of: 1_000) else {
             throw .usage("\(option) \(text.quoted) is not a duration: a number with ms, s, m, h or d is expected, such as 500ms or 10m")
         }
-        return UInt64(milliseconds)
-    }
-
-    /// Nil where there is no whole number of milliseconds, or no room for it.
-    private static func scaled(_ whole: Int64, fraction: Substring?, by scale: Int64) -> Int64? {
-        let (product, overflow) = whole.multipliedReportingOverflow(by: scale)
-        guard !overflow else { return nil }
-        guard let fraction else { return product }
-        guard (1...9).contains(fraction.utf8.count), let digits = Int64(fraction) else { return nil }
-        let divisor = fraction.utf8.reduce(Int64(1)) { power, _ in power * 10 }
-        // At most 999,999,999 x 86,400,000, which fits.
-        guard (digits * scale).isMultiple(of: divisor) else { return nil }
-        let (sum, overflowOfSum) = product.addingReportingOverflow(digits * scale / divisor)
-        return overflowOfSum ? nil : sum
+        return UInt64(micros / 1_000)
     }
 }
 

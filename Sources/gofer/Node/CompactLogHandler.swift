@@ -2,8 +2,8 @@
 // One line a log message: time, level, message, metadata; as text or as JSON. No value can drive the terminal.
 
 internal import GoferBroke
+internal import GoferBrokeConfiguration
 internal import Logging
-internal import Synchronization
 
 #if canImport(Glibc)
     internal import Glibc
@@ -23,7 +23,8 @@ final class LogSink: Sendable {
         case json
     }
 
-    private let format: Format
+    /// How lines look.
+    let format: Format
     private let write: @Sendable (String) -> Void
     private let threshold: Mutex<Logger.Level>
 
@@ -34,10 +35,24 @@ final class LogSink: Sendable {
         self.threshold = Mutex(level)
     }
 
+    /// Where a node's lines go, and how they look, as the node document says.
+    struct Destination: Hashable {
+        var format: Format
+        var descriptor: Int32
+
+        init(_ output: ConfigurationLogOutput) {
+            switch output {
+            case .stdout: (self.format, self.descriptor) = (.text, STDOUT_FILENO)
+            case .stderr: (self.format, self.descriptor) = (.text, STDERR_FILENO)
+            case .json: (self.format, self.descriptor) = (.json, STDOUT_FILENO)
+            }
+        }
+    }
+
     /// A sink that writes to a stream of this process. A line is one write, so that lines of processes don't mix.
-    convenience init(format: Format, level: Logger.Level, toStandardError: Bool) {
-        let descriptor = toStandardError ? STDERR_FILENO : STDOUT_FILENO
-        self.init(format: format, level: level) { line in
+    convenience init(_ destination: Destination, level: Logger.Level) {
+        let descriptor = destination.descriptor
+        self.init(format: destination.format, level: level) { line in
             let bytes = Array(line.utf8)
             var offset = 0
             while offset < bytes.count {

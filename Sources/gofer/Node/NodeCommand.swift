@@ -102,7 +102,8 @@ struct NodeCommand: AsyncParsableCommand {
         // The group logs its own steps, which say nothing that the node does not.
         var quiet = logger
         quiet.logLevel = sink.level <= .debug ? .debug : .error
-        var group = ServiceGroupConfiguration(
+        // Without a bound of its own: a node leaves within its LeaveTimeout, which may change meanwhile.
+        let group = ServiceGroupConfiguration(
             services: [
                 .init(service: reload),
                 .init(service: node, successTerminationBehavior: .gracefullyShutdownGroup),
@@ -110,8 +111,6 @@ struct NodeCommand: AsyncParsableCommand {
             gracefulShutdownSignals: [.sigterm, .sigint],
             logger: quiet
         )
-        // A node leaves within its LeaveTimeout; this is for one that hangs.
-        group.maximumGracefulShutdownDuration = settings.node.configuration.leaveTimeout + .seconds(10)
         do {
             try await ServiceGroup(configuration: group).run()
         } catch let error as GoferBrokeError {
@@ -137,7 +136,9 @@ struct NodeCommand: AsyncParsableCommand {
         }
     }
 
-    private static func logDoors(_ node: GossipNode, _ logger: Logger) {
+    /// Says where clients find the node, unless its configuration wants no such line.
+    static func logDoors(_ node: GossipNode, _ logger: Logger) {
+        guard !node.nodeConfiguration.isStartupMessageOff else { return }
         var metadata: Logger.Metadata = ["node": "\(node.name)", "cluster": "\(node.cluster)"]
         if let port = node.clientPort { metadata["client-port"] = "\(port)" }
         if let path = node.clientSocketPath { metadata["client-socket"] = "\(path)" }
@@ -148,12 +149,7 @@ struct NodeCommand: AsyncParsableCommand {
 extension LogSink {
     /// As the node document says.
     convenience init(_ configuration: NodeConfiguration) {
-        let level = Logger.Level(configuration.logLevel)
-        switch configuration.logOutput {
-        case .stdout: self.init(format: .text, level: level, toStandardError: false)
-        case .stderr: self.init(format: .text, level: level, toStandardError: true)
-        case .json: self.init(format: .json, level: level, toStandardError: false)
-        }
+        self.init(Destination(configuration.logOutput), level: Logger.Level(configuration.logLevel))
     }
 }
 
@@ -198,19 +194,29 @@ struct ReloadService: Service {
         for warning in new.warnings {
             self.logger.warning("configuration", metadata: ["warning": "\(warning)"])
         }
-        self.sink.level = Logger.Level(new.node.configuration.logLevel)
-        if reload.applied.contains(where: { $0.key.path == "Seeds" || $0.key.path == "SeedServers" }) {
+        let applied = reload.applied.filter { difference in
             do {
-                try self.node.setSeeds(new.seeds)
+                try self.apply(difference.key, new)
+                return true
             } catch {
-                self.logger.error("seeds not changed", metadata: ["error": "\(error)"])
+                self.logger.error("configuration key not changed", metadata: ["key": "\(difference.key.path)", "error": "\(error)"])
+                return false
             }
         }
-        self.say("configuration key changed", reload.applied)
+        self.say("configuration key changed", applied)
         self.say("configuration key counts from the next start", reload.postponed)
         self.say("configuration key is the cluster's: use gofer config set", reload.clusters)
-        let count = reload.applied.count + reload.postponed.count + reload.clusters.count
+        let count = applied.count + reload.postponed.count + reload.clusters.count
         self.logger.info("configuration reloaded", metadata: ["differences": "\(count)"])
+    }
+
+    private func apply(_ key: ConfigurationKey, _ new: NodeSettings) throws(GoferBrokeError) {
+        switch LiveKey(rawValue: key.path) {
+        case .seeds, .seedServers: try self.node.setSeeds(new.seeds)
+        case .logLevel: self.sink.level = Logger.Level(new.node.configuration.logLevel)
+        case .leaveTimeout: try self.node.setLeaveTimeout(new.node.configuration.leaveTimeout)
+        case nil: throw GoferBrokeError(code: .configuration, operation: "change \(key.path)", reason: "it counts from the next start")
+        }
     }
 
     private func say(_ message: Logger.Message, _ differences: [ConfigurationDifference]) {

@@ -109,11 +109,8 @@ struct NodeSettings: Sendable {
         }
     }
 
-    /// The addresses to try in order to join. Who names seeds means those, and not also the default one of a local cluster.
-    var seeds: [Endpoint] {
-        let named = self.node.configuration.seeds + self.cluster.configuration.seedServers
-        return named.isEmpty ? self.cluster.configuration.effectiveSeedServers : named
-    }
+    /// The addresses to try in order to join.
+    var seeds: [Endpoint] { self.node.configuration.seeds(in: self.cluster.configuration) }
 
     /// What a node is made with.
     ///
@@ -131,25 +128,29 @@ struct NodeSettings: Sendable {
     }
 }
 
+/// The keys of a node's own that count as soon as they were read again.
+enum LiveKey: String, CaseIterable {
+    case seeds = "Seeds"
+    case seedServers = "SeedServers"
+    case logLevel = "LogLevel"
+    case leaveTimeout = "LeaveTimeout"
+}
+
 /// What reading the configuration again brought.
 struct SettingsReload: Sendable {
     /// Keys that count at once: key, value before, value now.
     var applied: [ConfigurationDifference]
     /// Keys that count when the node is started again.
     var postponed: [ConfigurationDifference]
-    /// Keys of the cluster document, which is the cluster's: `gofer config set` changes them.
+    /// Shared keys of the cluster document, which is the cluster's: `gofer config set` changes them.
     var clusters: [ConfigurationDifference]
 
     /// Compares.
     init(from old: NodeSettings, to new: NodeSettings) {
-        let differences = old.node.configuration.differences(from: new.node.configuration)
-        // The time to leave belongs to the node as it was made.
-        let live: Set<String> = ["Seeds", "LogLevel"]
-        self.applied = differences.filter { live.contains($0.key.path) }
-        self.postponed = differences.filter { !live.contains($0.key.path) }
         let ofCluster = old.cluster.configuration.differences(from: new.cluster.configuration)
-        self.applied += ofCluster.filter { $0.key.path == "SeedServers" }
-        self.postponed += ofCluster.filter { $0.key.path == "Name" }
         self.clusters = ofCluster.filter { $0.key.isReplicated }
+        let own = old.node.configuration.differences(from: new.node.configuration) + ofCluster.filter { !$0.key.isReplicated }
+        self.applied = own.filter { $0.key.change == .live }
+        self.postponed = own.filter { $0.key.change == .restart }
     }
 }

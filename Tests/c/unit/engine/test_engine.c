@@ -93,7 +93,8 @@ GB_TEST(engine, sixty_four_nodes_converge_with_few_links)
     world_close(w);
 }
 
-/* Links are closed while every node keeps changing: no origin's feed may stay behind. */
+/* Links are closed while every node keeps changing: no origin's feed may stay
+ * behind. */
 GB_TEST(engine, a_closed_link_loses_no_feed)
 {
     world *w = start_cluster(t, 30);
@@ -257,7 +258,8 @@ GB_TEST(engine, a_seed_that_is_not_there_yet_is_retried)
 }
 
 /* ---- Bulk
- * ------------------------------------------------------------------------------------------- */
+ * -------------------------------------------------------------------------------------------
+ */
 
 static void set_bulk(world *w, uint32_t node, uint32_t key_count, size_t value_size)
 {

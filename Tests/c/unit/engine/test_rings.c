@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Rings: places that every implementation must agree on, and who is whose neighbour. */
+/* Rings: places that every implementation must agree on, and who is whose
+ * neighbour. */
 #include <goferbroke/engine.h>
 
 #include "platform/alloc.h"

@@ -184,7 +184,7 @@ GB_TEST(write, limits_for_data_leave_membership_alone)
     gb_map_set_self(map, self);
     gb_slice long_value = gb_slice_from_str("more than eight bytes");
     for (int i = 0; i < 3; i++) {
-        gb_slice key = gb_slice_make("abc" + i, 1);
+        gb_slice key = gb_slice_make(&"abc"[i], 1);
         expect_ok(gb_map_set(map, self, GB_LANE_MEMBERSHIP, gb_slice_from_str("accuse"), key,
                              GB_VALUE_BYTES, long_value, 0, 1));
     }
