@@ -7,6 +7,8 @@ root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 
 # Builds of all scripts share these folders; each kind of build has its own, so that none undoes another's work.
 swift_scratch="$root/.build"
+# The package and the Swift example share it; a cached manifest would be that of whichever was built last.
+swift_options=(--scratch-path "$swift_scratch" --disable-build-manifest-caching)
 c_scratch="$root/.build-c"
 
 say() { printf '%s\n' "$*"; }

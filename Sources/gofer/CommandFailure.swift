@@ -50,8 +50,15 @@ struct CommandFailure: Error, Sendable, CustomStringConvertible {
 
     /// A node that could not be started, or stopped.
     init(_ error: GoferBrokeError) {
-        self.init(ClientFailure(error))
-        if error.code == .replaced { self.status = .replaced }
+        let failure = ClientFailure(error)
+        switch error.code {
+        case .replaced:
+            self.init(failure)
+            self.status = .replaced
+        // A file or folder that is not there: exit code 2 is for keys and nodes.
+        case .notFound: self.init(.failed, .failed, failure.message)
+        default: self.init(failure)
+        }
     }
 
     /// A configuration that was refused.

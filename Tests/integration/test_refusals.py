@@ -77,6 +77,10 @@ class StartTests(Case):
         away = ["--node-port", "0", "--cluster-network", "PRIVATE"]
         self.refused(self.place.launch("n1", *away, host="192.0.2.1"), 1, "192.0.2.1")
 
+    def test_a_socket_in_a_folder_that_is_not_there(self):
+        path = self.place.folder / "none" / "door.sock"
+        self.refused(self.place.launch("n1", "--node-port", "0", socket=path), 1, str(path), "no such file")
+
     def test_a_name_that_is_none(self):
         for name in ("", "x" * 256, "line\nbreak"):
             node = self.place.launch(name, "--node-port", "0", socket="off")

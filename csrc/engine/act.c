@@ -74,6 +74,9 @@ static void act_dead(gb_engine *e, gb_peer *peer)
         standing.flags |= GB_ACCUSE_VERDICT;
         publish_accusation(e, name, &standing);
     }
+    if (peer->status == GB_STATUS_DEAD) {
+        return; /* a link that it opened since stays: it must hear of this to refute it */
+    }
     peer_set_status(e, peer, GB_STATUS_DEAD);
     ENGINE_EACH_LINK(e, link)
     {

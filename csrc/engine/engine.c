@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* engine.c: opening, events and commands in, the tick. */
+/* engine.c: opening, events in, the tick, the flush. */
 #include "engine/internal.h"
 
 #include "platform/err_info.h"
@@ -123,42 +123,6 @@ gb_err engine_reserve_slots(gb_engine *e, uint32_t slot_end)
     return GB_OK;
 }
 
-gb_err engine_publish_self(gb_engine *e)
-{
-    gb_node_record record = {
-        .flags = (uint8_t)((e->has_detector ? GB_NODE_RECORD_HAS_DETECTOR : 0) |
-                           (e->is_leaving ? GB_NODE_RECORD_LEFT : 0)),
-        .instance = e->instance,
-        .incarnation = e->incarnation,
-        .address_count = e->address_count,
-    };
-    for (uint8_t i = 0; i < e->address_count; i++) {
-        record.addresses[i] = e->addresses[i];
-    }
-    gb_out value;
-    gb_out_init(&value, e->allocator);
-    gb_err err = gb_node_record_encode(&value, &record);
-    if (err == GB_OK) {
-        know_before_change(e, e->self);
-        err = gb_map_set(e->map, e->self, GB_LANE_MEMBERSHIP, gb_slice_from_str("node"),
-                         gb_slice_from_str("self"), GB_VALUE_BYTES,
-                         gb_slice_make(value.base, value.len), 0, e->now);
-    }
-    gb_out_deinit(&value);
-    e->is_publish_due = err != GB_OK; /* engine_settle tries again */
-    if (err == GB_OK) {
-        push_changed(e, e->self, GB_LANE_MEMBERSHIP, NULL);
-    }
-    return err;
-}
-
-void engine_want_generation(gb_engine *e, uint64_t generation)
-{
-    if (generation > e->renew_generation && generation <= ENGINE_LIFE_MAX) {
-        e->renew_generation = generation;
-    }
-}
-
 void engine_stop(gb_engine *e)
 {
     e->is_stopped = true;
@@ -171,155 +135,6 @@ void engine_stop(gb_engine *e)
         } else {
             link_close(e, link, GB_CLOSE_BY_US);
         }
-    }
-}
-
-/* Set a key of self, whatever state the engine is in. */
-static gb_err set_own(gb_engine *e, gb_lane lane, gb_slice group, gb_slice key, uint8_t type,
-                      gb_slice value, uint32_t ttl_ms)
-{
-    know_before_change(e, e->self);
-    gb_err err = gb_map_set(e->map, e->self, lane, group, key, type, value, ttl_ms, e->now);
-    if (err == GB_OK) {
-        push_changed(e, e->self, lane, NULL);
-        if (ttl_ms != 0) {
-            gb_time_us at = e->now + (uint64_t)ttl_ms * ENGINE_MS;
-            e->expire_at = at < e->expire_at ? at : e->expire_at;
-        }
-    }
-    return err;
-}
-
-/* ---- A new generation of our own ----------------------------------------------------------------
- */
-
-/* Own records survive into a new generation; oldest first. They are referenced before the old life
- * goes, and published again as memory allows. */
-static gb_err keep_own_records(gb_engine *e)
-{
-    GB_ASSERT(e->kept_count == 0);
-    size_t capacity = e->self->key_count;
-    gb_record **records = gb_alloc_array(e->allocator, capacity + 1, sizeof *records);
-    uint8_t *lanes = gb_alloc_array(e->allocator, capacity + 1, sizeof *lanes);
-    if (records == NULL || lanes == NULL) {
-        gb_free(e->allocator, records);
-        gb_free(e->allocator, lanes);
-        return GB_ENOMEM;
-    }
-    e->kept = records;
-    e->kept_lanes = lanes;
-    for (uint8_t lane = GB_LANE_CONFIG; lane < GB_LANE_COUNT; lane++) {
-        for (gb_record *r = gb_map_first(e->self, (gb_lane)lane); r != NULL; r = r->newer) {
-            if (gb_record_is_tombstone(r)) {
-                continue;
-            }
-            GB_ASSERT(e->kept_count < capacity);
-            records[e->kept_count] = gb_record_ref(r);
-            lanes[e->kept_count] = lane;
-            e->kept_count++;
-        }
-    }
-    return GB_OK;
-}
-
-static void release_kept_records(gb_engine *e)
-{
-    for (size_t i = e->kept_at; i < e->kept_count; i++) {
-        gb_record_release(e->allocator, e->kept[i]);
-    }
-    gb_free(e->allocator, e->kept);
-    gb_free(e->allocator, e->kept_lanes);
-    e->kept = NULL;
-    e->kept_lanes = NULL;
-    e->kept_count = 0;
-    e->kept_at = 0;
-}
-
-/* Errors: GB_ENOMEM: some are still kept. */
-static gb_err publish_kept_records(gb_engine *e)
-{
-    for (; e->kept_at < e->kept_count; e->kept_at++) {
-        gb_record *r = e->kept[e->kept_at];
-        gb_lane lane = (gb_lane)e->kept_lanes[e->kept_at];
-        uint32_t ttl_ms = r->ttl_ms;
-        if (ttl_ms != 0 && r->expires_us != GB_NO_TIME) {
-            uint64_t left = r->expires_us > e->now ? (r->expires_us - e->now) / ENGINE_MS : 0;
-            ttl_ms = left == 0 ? 1 : (uint32_t)left;
-        }
-        gb_err err = set_own(e, lane, gb_record_group(r), gb_record_key(r), r->type,
-                             gb_record_value(r), ttl_ms);
-        if (err == GB_ENOMEM) {
-            return err;
-        }
-        gb_record_release(e->allocator, r);
-    }
-    release_kept_records(e);
-    return GB_OK;
-}
-
-/* Go on under a greater generation: somebody holds versions of ours that we don't know (a restored
- * data directory), or an older life of ours has left a greater one behind. Links are handshaken
- * under the old one and close; the rings dial them again.
- * Errors: GB_ENOMEM: nothing has changed. */
-static gb_err renew_self(gb_engine *e, uint64_t generation)
-{
-    gb_err err = publish_kept_records(e);
-    if (err == GB_OK) {
-        err = keep_own_records(e);
-    }
-    if (err != GB_OK) {
-        return err;
-    }
-    gb_participant *self = e->self;
-    err = gb_map_renew(e->map, &self, generation);
-    if (err != GB_OK) {
-        release_kept_records(e);
-        return err;
-    }
-    e->self = self;
-    gb_map_set_self(e->map, self);
-    know_forget_slot(e, self->slot);
-    e->incarnation = 0;
-    e->refute_incarnation = 0;
-    gb_peer *peer = peer_at(e, self->slot);
-    GB_ASSERT(peer != NULL);
-    peer->generation = generation;
-    peer->incarnation = 0;
-    peer->accuse_count = 0;
-    gb_list_remove(&peer->accuser_node);
-    gb_event event = event_make(e, GB_EVENT_GENERATION);
-    event.generation = generation;
-    effect_notify(e, &event);
-    ENGINE_EACH_LINK(e, link)
-    {
-        if (link->role == GB_ROLE_MEMBER) {
-            link_bye(e, link, GB_CLOSE_BY_US, GB_OK, "goes on under a greater generation");
-        }
-    }
-    (void)engine_publish_self(e);
-    (void)publish_kept_records(e);
-    e->is_ring_dirty = true;
-    return GB_OK;
-}
-
-/* Somebody told of a later life of our name: does it answer? Those who told know where; if they
- * have gone, others will. */
-static void ask_conflict(gb_engine *e)
-{
-    gb_link *link = link_find(e, e->conflict_link);
-    if (link == NULL || !link_is_member(link)) {
-        link = NULL;
-        GB_LIST_EACH(node, &e->links)
-        {
-            if (link_is_member(link_of(node))) {
-                link = link_of(node);
-            }
-        }
-    }
-    if (link != NULL) {
-        probe_ask(e, PROBE_SELF, link, engine_name(e), e->conflict_generation);
-        e->conflict_link = 0; /* another one next time, should this one not answer */
-        e->conflict_retry_at = e->now + ENGINE_CONFLICT_PAUSE;
     }
 }
 
@@ -349,25 +164,7 @@ void engine_settle(gb_engine *e)
     if (e->is_stopped) {
         return;
     }
-    if (e->renew_generation > e->self->generation) {
-        (void)renew_self(e, e->renew_generation); /* without memory the next event tries again */
-    }
-    if (e->kept_count > 0) {
-        (void)publish_kept_records(e);
-    }
-    if (e->refute_incarnation > e->incarnation) {
-        e->incarnation = e->refute_incarnation;
-        gb_peer *peer = peer_at(e, e->self->slot);
-        GB_ASSERT(peer != NULL);
-        peer->incarnation = e->incarnation;
-        e->is_publish_due = true;
-    }
-    if (e->is_publish_due) {
-        (void)engine_publish_self(e);
-    }
-    if (e->conflict_generation > e->self->generation && e->now >= e->conflict_retry_at) {
-        ask_conflict(e);
-    }
+    self_settle(e);
     ENGINE_EACH_LINK(e, link)
     {
         if (link->is_doomed && link->state != LINK_CLOSING) {
@@ -389,7 +186,7 @@ static uint64_t within(uint64_t value, uint64_t least, uint64_t most)
     return value < least ? least : value > most ? most : value;
 }
 
-static void settings_fill(gb_engine_settings *s)
+void engine_fill_settings(gb_engine_settings *s)
 {
     s->gossip_interval_us = or_default(s->gossip_interval_us, ENGINE_S);
     s->heartbeat_interval_us = or_default(s->heartbeat_interval_us, 2 * ENGINE_S);
@@ -521,7 +318,7 @@ gb_err gb_engine_open(const gb_engine_options *options, gb_time_us now, gb_engin
     e->has_detector = options->has_detector;
     e->link_count_max = options->link_count_max == 0 ? GB_LINKS_MAX : options->link_count_max;
     e->settings = options->settings;
-    settings_fill(&e->settings);
+    engine_fill_settings(&e->settings);
     e->is_mesh = true;
     e->leave_deadline = GB_NO_TIME;
     e->round_at = now + e->settings.gossip_interval_us;
@@ -564,7 +361,7 @@ void gb_engine_close(gb_engine *e)
     probe_deinit(e);
     join_deinit(e);
     effects_deinit(e);
-    release_kept_records(e);
+    self_release_kept(e);
     for (uint32_t slot = 0; slot < e->peer_count; slot++) {
         if (e->peers[slot] != NULL) {
             peer_free(e, e->peers[slot]);
@@ -583,14 +380,16 @@ void gb_engine_close(gb_engine *e)
 /* ---- Events in ----------------------------------------------------------------------------------
  */
 
-/* Strangers are bounded by themselves, and leave room for our own dials. */
-static bool may_accept(const gb_engine *e)
+/* Strangers are bounded by themselves, door by door, so that those at one do not close the other;
+ * and they leave room for our own dials. */
+static bool may_accept(const gb_engine *e, uint8_t role)
 {
     uint32_t handshakes = 0;
     GB_LIST_EACH(node, &e->links)
     {
         const gb_link *link = link_of(node);
-        handshakes += link->state == LINK_HELLO_WAIT || link->state == LINK_HELD ? 1 : 0;
+        bool is_unfinished = link->state == LINK_HELLO_WAIT || link->state == LINK_HELD;
+        handshakes += is_unfinished && link->role == role ? 1 : 0;
     }
     uint32_t reserve = e->link_count_max / 4 < GB_DIALS_MAX ? e->link_count_max / 4 : GB_DIALS_MAX;
     return handshakes < GB_HANDSHAKES_MAX && e->link_count + reserve < e->link_count_max;
@@ -603,7 +402,7 @@ gb_err gb_engine_accepted(gb_engine *e, gb_time_us now, uint8_t role, gb_slice h
     if (e->is_stopped) {
         return GB_ECLOSED;
     }
-    if (!may_accept(e)) {
+    if (!may_accept(e, role)) {
         return GB_EFULL;
     }
     gb_link *link;
@@ -682,11 +481,6 @@ void gb_engine_closed(gb_engine *e, gb_time_us now, uint64_t id, uint8_t cause, 
     engine_settle(e);
 }
 
-static gb_time_us earlier(gb_time_us a, gb_time_us b)
-{
-    return a < b ? a : b;
-}
-
 static void tick_map(gb_engine *e)
 {
     if (e->now >= e->expire_at) {
@@ -763,11 +557,11 @@ static void flush_work(gb_engine *e)
     if (e->is_ring_dirty) {
         ring_update(e);
     }
-    join_check(e);
     gb_time_us at = push_due(e);
     at = earlier(at, pull_due(e));
     at = earlier(at, probe_due(e));
     at = earlier(at, gossip_due(e));
+    join_check(e);
     at = earlier(at, join_due(e));
     at = earlier(at, ring_due(e));
     e->next_due = at;
@@ -813,255 +607,4 @@ void gb_engine_flush(gb_engine *e, gb_time_us now)
         e->events_lost = 0;
         effect_notify(e, &event);
     }
-}
-
-/* ---- Commands -----------------------------------------------------------------------------------
- */
-
-void gb_engine_join(gb_engine *e, gb_time_us now)
-{
-    engine_at(e, now);
-    if (!e->is_stopped && !e->is_leaving) {
-        e->is_joining = true;
-        e->dial_check_at = e->now;
-    }
-}
-
-gb_err gb_engine_set(gb_engine *e, gb_time_us now, gb_lane lane, gb_slice group, gb_slice key,
-                     uint8_t type, gb_slice value, uint32_t ttl_ms)
-{
-    engine_at(e, now);
-    if (e->is_stopped || e->is_leaving) {
-        return GB_ECLOSED;
-    }
-    if (lane == GB_LANE_MEMBERSHIP || lane >= GB_LANE_COUNT) {
-        return GB_EINVAL;
-    }
-    gb_err err = publish_kept_records(e);
-    return err != GB_OK ? err : set_own(e, lane, group, key, type, value, ttl_ms);
-}
-
-gb_err gb_engine_delete(gb_engine *e, gb_time_us now, gb_lane lane, gb_slice group, gb_slice key)
-{
-    engine_at(e, now);
-    if (e->is_stopped || e->is_leaving) {
-        return GB_ECLOSED;
-    }
-    if (lane == GB_LANE_MEMBERSHIP || lane >= GB_LANE_COUNT) {
-        return GB_EINVAL;
-    }
-    know_before_change(e, e->self);
-    gb_err err = publish_kept_records(e);
-    if (err == GB_OK) {
-        err = gb_map_delete(e->map, e->self, lane, group, key, e->now);
-    }
-    if (err == GB_OK) {
-        push_changed(e, e->self, lane, NULL);
-    }
-    return err;
-}
-
-void gb_engine_configure(gb_engine *e, gb_time_us now, const gb_engine_settings *settings)
-{
-    engine_at(e, now);
-    e->settings = *settings;
-    settings_fill(&e->settings);
-    gb_map_set_limits(e->map, e->settings.key_count_max, e->settings.value_size_max,
-                      e->settings.tombstone_grace_us);
-    e->round_at = earlier(e->round_at, e->now + e->settings.gossip_interval_us);
-    e->revive_at = earlier(e->revive_at, e->now + e->settings.reconnect_interval_us);
-    e->tick_at = earlier(e->tick_at, e->now + e->settings.detector_tick_us);
-    e->departed_check_at = e->now;
-    ENGINE_EACH_LINK(e, link)
-    {
-        if (link->heartbeat_at != GB_NO_TIME) {
-            link->heartbeat_at =
-                earlier(link->heartbeat_at, e->now + e->settings.heartbeat_interval_us);
-        }
-    }
-    e->is_ring_dirty = true;
-}
-
-void gb_engine_leave(gb_engine *e, gb_time_us now)
-{
-    engine_at(e, now);
-    if (e->is_stopped || e->is_leaving) {
-        return;
-    }
-    e->is_leaving = true;
-    e->is_joining = false;
-    e->leave_deadline = e->now + e->settings.leave_timeout_us;
-    gb_peer *peer = peer_at(e, e->self->slot);
-    GB_ASSERT(peer != NULL);
-    peer->status = GB_STATUS_LEFT;
-    e->is_ring_dirty = true; /* nobody is wanted any more */
-    (void)engine_publish_self(e);
-    ENGINE_EACH_LINK(e, link)
-    {
-        if (!link_is_member(link)) {
-            if (link->is_dialled && link->state != LINK_OPEN) {
-                link_close(e, link, GB_CLOSE_BY_US);
-            }
-            continue;
-        }
-        /* Told in full on every link, whatever is believed of its peer: there is no later. The PING
-         * follows on the same stream: its PONG acknowledges both. */
-        gb_know *know = know_at(e, link, e->self->slot);
-        if (know == NULL) {
-            continue;
-        }
-        know->is_lazy = false;
-        if ((know->known & GB_LANE_BIT(GB_LANE_MEMBERSHIP)) == 0) {
-            know->known |= GB_LANE_BIT(GB_LANE_MEMBERSHIP);
-            know->version[GB_LANE_MEMBERSHIP] = 0;
-        }
-        (void)feed_enqueue(e, link, e->self, GB_LANE_MEMBERSHIP, false, 0);
-        link->leave_told = true;
-    }
-}
-
-gb_err gb_engine_client_send(gb_engine *e, gb_time_us now, uint64_t id, uint8_t frame_type,
-                             uint32_t request_id, gb_slice payload)
-{
-    engine_at(e, now);
-    gb_link *link = link_find(e, id);
-    if (link == NULL || link->state != LINK_OPEN || link->role != GB_ROLE_CLIENT ||
-        link->is_doomed) {
-        return GB_ECLOSED;
-    }
-    if (link->queued + link->out.len > e->settings.link_queue_max) {
-        return GB_EFULL;
-    }
-    gb_err err = gb_client_frame_encode(&link->out, frame_type, request_id, payload);
-    if (err == GB_OK) {
-        e->stats.frames_sent++;
-    }
-    return err;
-}
-
-/* ---- Looking ------------------------------------------------------------------------------------
- */
-
-struct gb_map *gb_engine_map(const gb_engine *e)
-{
-    return e->map;
-}
-
-void gb_engine_read_stats(const gb_engine *e, gb_engine_stats *out)
-{
-    *out = e->stats;
-    out->links_all = e->link_count;
-    out->clients = e->client_count;
-    out->map_hash = gb_map_hash(e->map);
-    GB_LIST_EACH(node, &e->links)
-    {
-        const gb_link *link = link_of(node);
-        out->queued_bytes += link->queued;
-        out->links_open += link_is_member(link) ? 1 : 0;
-    }
-    for (uint32_t slot = 0; slot < e->peer_count; slot++) {
-        const gb_peer *peer = e->peers[slot];
-        const gb_participant *p = gb_map_at(e->map, slot);
-        if (peer == NULL || p == NULL) {
-            continue;
-        }
-        out->map_bytes += p->byte_count;
-        out->map_keys += p->key_count;
-        if (!peer->is_announced) {
-            continue;
-        }
-        out->members_alive += peer->status == GB_STATUS_ALIVE;
-        out->members_suspect += peer->status == GB_STATUS_SUSPECT;
-        out->members_dead += peer->status == GB_STATUS_DEAD;
-        out->members_left += peer->status == GB_STATUS_LEFT;
-    }
-}
-
-bool gb_engine_member_at(const gb_engine *e, uint32_t position, gb_member *out)
-{
-    for (uint32_t slot = 0; slot < e->peer_count; slot++) {
-        const gb_peer *peer = e->peers[slot];
-        if (peer == NULL || !peer->is_announced) {
-            continue;
-        }
-        if (position == 0) {
-            peer_fill_member(e, peer, out);
-            return true;
-        }
-        position--;
-    }
-    return false;
-}
-
-bool gb_engine_member(const gb_engine *e, gb_slice name, gb_member *out)
-{
-    const gb_participant *p = gb_map_find(e->map, name);
-    const gb_peer *peer = p == NULL ? NULL : peer_at(e, p->slot);
-    if (peer == NULL || !peer->is_announced) {
-        return false;
-    }
-    peer_fill_member(e, peer, out);
-    return true;
-}
-
-static void check_link(const gb_engine *e, const gb_link *link)
-{
-    uint32_t pulls = 0;
-    for (uint32_t slot = 0; slot < e->peer_count; slot++) {
-        for (uint8_t lane = 0; e->peers[slot] != NULL && lane < GB_LANE_COUNT; lane++) {
-            pulls += e->peers[slot]->pull[lane].link == link->id ? 1 : 0;
-        }
-    }
-    GB_ASSERT(pulls == link->pull_count);
-    uint32_t queued = 0;
-    for (uint8_t lane = 0; lane < GB_LANE_COUNT; lane++) {
-        queued += link->feed[lane].count + link->feed_bulk[lane].count;
-    }
-    uint32_t bits = 0;
-    for (uint32_t slot = 0; slot < link->know_count; slot++) {
-        const gb_know *know = &link->know[slot];
-        GB_ASSERT((know->pulled & ~know->queued) == 0);
-        for (uint8_t lane = 0; lane < GB_LANE_COUNT; lane++) {
-            bits += (know->queued & GB_LANE_BIT(lane)) != 0 ? 1 : 0;
-        }
-    }
-    GB_ASSERT(queued == bits);
-}
-
-void gb_engine_check(const gb_engine *e)
-{
-    gb_map_check(e->map);
-    uint32_t links = 0;
-    uint32_t clients = 0;
-    uint32_t dials = 0;
-    GB_LIST_EACH(node, &e->links)
-    {
-        const gb_link *link = link_of(node);
-        links++;
-        clients += link->role == GB_ROLE_CLIENT && link->is_counted ? 1 : 0;
-        dials += link->state == LINK_DIALLING ? 1 : 0;
-        GB_ASSERT(link->id <= e->link_no);
-        if (link->peer != NULL) {
-            GB_ASSERT(link->state == LINK_OPEN);
-            GB_ASSERT(peer_at(e, link->peer->slot) == link->peer);
-        }
-        check_link(e, link);
-    }
-    GB_ASSERT(links == e->link_count && links <= e->link_count_max);
-    GB_ASSERT(clients == e->client_count);
-    GB_ASSERT(dials == e->dial_count);
-    for (uint32_t slot = 0; slot < e->peer_count; slot++) {
-        const gb_peer *peer = e->peers[slot];
-        const gb_participant *p = gb_map_at(e->map, slot);
-        GB_ASSERT((peer == NULL) == (p == NULL));
-        if (peer == NULL) {
-            continue;
-        }
-        GB_ASSERT(peer->slot == slot && peer->generation == p->generation);
-        GB_ASSERT(peer->link == NULL || peer->link->peer == peer);
-        GB_ASSERT(peer->verdict_count <= peer->accuser_count);
-        GB_ASSERT(gb_list_node_is_linked(&peer->accuser_node) == (peer->accuse_count > 0));
-        GB_ASSERT(peer->dialling == NULL || peer->dialling->expected_slot == slot);
-    }
-    GB_ASSERT(e->kept_at <= e->kept_count);
 }

@@ -417,8 +417,6 @@ struct gb_engine {
 void engine_at(gb_engine *e, gb_time_us now);
 uint32_t engine_request_no(gb_engine *e);
 gb_slice engine_name(const gb_engine *e);
-/* Publish our own node record anew (incarnation, flags, addresses). */
-gb_err engine_publish_self(gb_engine *e);
 /* Stop for good: all links close, commands are refused from now on. */
 void engine_stop(gb_engine *e);
 /* What could not be done inside a callback of the map: refutations, conflicts, a new generation. */
@@ -426,11 +424,31 @@ void engine_settle(gb_engine *e);
 /* Room for slots 0 … slot_end - 1 in the arrays by slot. */
 gb_err engine_reserve_slots(gb_engine *e, uint32_t slot_end);
 /* Copies addresses into one allocation. */
-/* Our own generation must become `generation`, as far as that is possible. */
-void engine_want_generation(gb_engine *e, uint64_t generation);
 gb_address *engine_copy_addresses(const gb_engine *e, const gb_address *addresses, uint8_t count);
+/* Defaults and bounds of settings. */
+void engine_fill_settings(gb_engine_settings *settings);
 void engine_fill_hello(const gb_engine *e, gb_hello *hello);
 bool engine_is_own_address(const gb_engine *e, gb_slice host, uint16_t port);
+
+/* ---- self.c ------------------------------------------------------------------------------------
+ */
+
+/* Publish our own node record anew (incarnation, flags, addresses). */
+gb_err engine_publish_self(gb_engine *e);
+/* Our own generation must become `generation`, as far as that is possible. */
+void engine_want_generation(gb_engine *e, uint64_t generation);
+/* Set a key of self, whatever state the engine is in. */
+gb_err self_set(gb_engine *e, gb_lane lane, gb_slice group, gb_slice key, uint8_t type,
+                gb_slice value, uint32_t ttl_ms);
+/* Own records of a former generation. Errors of the first: GB_ENOMEM: some are still kept. */
+gb_err self_publish_kept(gb_engine *e);
+void self_release_kept(gb_engine *e);
+/* The part of engine_settle that concerns our own participant. */
+void self_settle(gb_engine *e);
+static inline gb_time_us earlier(gb_time_us a, gb_time_us b)
+{
+    return a < b ? a : b;
+}
 
 /* ---- effects.c ---------------------------------------------------------------------------------
  */

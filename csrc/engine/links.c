@@ -110,6 +110,8 @@ static gb_link *link_sibling(const gb_engine *e, const gb_link *link)
     return NULL;
 }
 
+static void resolve_duplicate(gb_engine *e, gb_link *fresh, gb_link *old);
+
 /* What an open member link leaves behind. */
 static void link_detach_peer(gb_engine *e, gb_link *link, uint8_t cause)
 {
@@ -120,6 +122,12 @@ static void link_detach_peer(gb_engine *e, gb_link *link, uint8_t cause)
         peer->link = sibling;
     }
     if (sibling != NULL) {
+        /* If the one that was to stay has gone, those that remain settle it anew. */
+        gb_link *third = e->is_stopped ? NULL : link_sibling(e, sibling);
+        if (third != NULL) {
+            resolve_duplicate(e, third->id > sibling->id ? third : sibling,
+                              third->id > sibling->id ? sibling : third);
+        }
         return;
     }
     bool is_cut = cause == GB_CLOSE_RESET || cause == GB_CLOSE_ENDED;

@@ -90,8 +90,9 @@
  * turning a node into a port scanner. */
 #define GB_DIALS_MAX 64
 
-/* Connections that have not said HELLO yet, and how long they may take. A stranger who opens
- * connections and says nothing holds a bounded number of descriptors for a bounded time. */
+/* Connections at one door (members', clients') that have not said HELLO yet, and how long they may
+ * take. A stranger who opens connections and says nothing holds a bounded number of descriptors
+ * for a bounded time, and none at the other door. */
 #define GB_HANDSHAKES_MAX 256
 #define GB_HANDSHAKE_TIMEOUT_MS 5000
 

@@ -112,11 +112,11 @@ static bool entry_is_new(const gb_map *map, const gb_lane_state *target, const g
                                present->version <= deltas->floor);
 }
 
-/* Keys of the participant beside the new ones of this message, after it. */
+/* Keys that count beside the new ones of this message, after it. */
 static uint64_t keys_kept(const gb_lane_state *lane, const gb_lane_state *target,
                           const gb_deltas *deltas)
 {
-    uint64_t count = lane->participant->key_count;
+    uint64_t count = gb_map_keys_counted(lane->participant, lane->lane);
     if (target != lane) {
         count -= lane->table.count;
         return target == NULL ? count : count + target->table.count;

@@ -54,6 +54,13 @@ static inline uint32_t gb_map_value_size_max(const gb_map *map, gb_lane lane)
 {
     return lane == GB_LANE_MEMBERSHIP ? (uint32_t)GB_VALUE_SIZE_MAX : map->options.value_size_max;
 }
+/* Keys that count against the limit of a lane: those of data together, those of membership apart.
+ * Else copies that hear of membership first would refuse what its owner was allowed to set. */
+static inline uint64_t gb_map_keys_counted(const gb_participant *participant, gb_lane lane)
+{
+    uint32_t membership = participant->lanes[GB_LANE_MEMBERSHIP].table.count;
+    return lane == GB_LANE_MEMBERSHIP ? membership : participant->key_count - membership;
+}
 static inline uint64_t gb_map_key_count_max(const gb_map *map, gb_lane lane)
 {
     return (uint64_t)map->options.key_count_max +

@@ -45,7 +45,8 @@ static gb_err set_check(const gb_map *map, const gb_participant *self, gb_lane l
     if (err != GB_OK) {
         return err;
     }
-    return is_new && self->key_count >= gb_map_key_count_max(map, lane) ? GB_EKEYS : GB_OK;
+    uint64_t count = gb_map_keys_counted(self, lane);
+    return is_new && count >= gb_map_key_count_max(map, lane) ? GB_EKEYS : GB_OK;
 }
 
 gb_err gb_map_set(gb_map *map, gb_participant *self, gb_lane lane, gb_slice group, gb_slice key,

@@ -8,6 +8,9 @@
 #include <inttypes.h>
 #include <stdio.h>
 
+/* How soon it is looked for somebody to remember, as long as nobody is. */
+#define ADDRESSES_FIRST_US ((gb_time_us)1000000)
+
 static void on_store_idle(void *user)
 {
     gb_node_check_gone(user);
@@ -20,7 +23,7 @@ static void on_store_problem(void *user, gb_err code, const char *text)
 
 gb_err gb_node_start_store(gb_node *node)
 {
-    node->addresses_at = gb_now() + 1000000;
+    node->addresses_at = gb_now() + ADDRESSES_FIRST_US;
     return gb_store_start(node->store, node->loop, node->map, on_store_idle, on_store_problem,
                           node);
 }
@@ -74,9 +77,12 @@ void gb_node_store_addresses(gb_node *node, gb_time_us now)
             count++;
         }
     }
-    /* Alone: what an earlier life knew is worth more than nothing. */
     if (count > 0) {
         gb_store_set_addresses(node->store, &encoded, count);
+    } else {
+        /* Alone: what an earlier life knew is worth more than nothing. Who comes is stored soon, so
+         * that a life of less than a pause leaves somebody to start from. */
+        node->addresses_at = now + ADDRESSES_FIRST_US;
     }
     gb_buf_deinit(&encoded);
 }

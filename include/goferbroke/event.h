@@ -42,7 +42,8 @@ enum {
                                    newer_generation */
     GB_EVENT_ACCUSATION = 25,   /* name (accused), generation, incarnation, accuser,
                                    accuser_generation, reason, flags (GB_ACCUSE_…) */
-    GB_EVENT_RETRACTION = 26,   /* name (accused), accuser, accuser_generation */
+    GB_EVENT_RETRACTION = 26,   /* name (accused), accuser, accuser_generation; not told of what was
+                                   said in a life that is over: GB_EVENT_MEMBER says that it is */
     GB_EVENT_SELF_ACCUSED = 27, /* accuser; incarnation: our new one */
     GB_EVENT_TICK = 28,         /* each detector_tick_us */
     /* --- clients --- */

@@ -10,6 +10,13 @@ struct ConfigCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "config",
         abstract: "Checks a configuration file, shows or changes the cluster's configuration.",
+        discussion: """
+            Examples:
+
+              gofer config check cluster.conf
+              gofer config show --changed
+              gofer config set Cluster.PhiThreshold 10
+            """,
         subcommands: [Check.self, Show.self, Set.self]
     )
 

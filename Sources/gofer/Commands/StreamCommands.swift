@@ -10,7 +10,7 @@ struct WatchCommand: ParsableCommand {
         commandName: "watch",
         abstract: "Prints changes of values, a line each, until it is interrupted.",
         discussion: """
-            Begins with the values that are there. Where this reader is too slow, a line says how many changes it missed.
+            Begins with the values that are there. Where this reader is too slow, it skips to the newest value of each key.
 
             Examples:
 

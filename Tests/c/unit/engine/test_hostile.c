@@ -318,6 +318,9 @@ GB_TEST(hostile, strangers_that_say_nothing_are_bounded_and_leave_room_for_dials
         accepted += err == GB_OK ? 1 : 0;
     }
     expect_uint(accepted, GB_HANDSHAKES_MAX);
+    uint64_t client; /* they hold the members' door, and not that of clients */
+    expect_ok(
+        gb_engine_accepted(f.engine, f.now, GB_ROLE_CLIENT, gb_slice_from_str(""), 0, &client));
     wait(&f, 6 * WORLD_S); /* their time is over */
     expect_ok(
         gb_engine_accepted(f.engine, f.now, GB_ROLE_MEMBER, gb_slice_from_str("h"), 1, &f.link));
@@ -702,6 +705,70 @@ GB_TEST(hostile, the_longest_times_overflow_nothing)
     greet(&f, "zzz", 1);
     wait(&f, 100 * WORLD_S);
     expect_false(f.is_closed);
+    foe_close(&f);
+}
+
+/* The link that was to stay of several is the one that goes: the others must settle it again. */
+GB_TEST(hostile, of_several_links_to_one_peer_one_is_left)
+{
+    foe f;
+    foe_open(t, &f, NULL);
+    for (uint32_t i = 0; i < 4; i++) {
+        greet(&f, "zzz", 1);
+    }
+    gb_engine_stats stats;
+    gb_engine_read_stats(f.engine, &stats);
+    expect_uint(stats.links_open, 4);
+    wait(&f, 10 * WORLD_S); /* it answers no PING */
+    gb_engine_read_stats(f.engine, &stats);
+    expect_uint(stats.links_open, 1);
+    gb_engine_check(f.engine);
+    foe_close(&f);
+}
+
+/* It must hear of the accusations to refute them. */
+GB_TEST(hostile, a_link_that_the_dead_opens_is_not_closed_by_saying_once_more_that_it_is_dead)
+{
+    gb_engine_options options = {.has_detector = true};
+    foe f;
+    foe_open(t, &f, &options);
+    greet(&f, "risen", 1);
+    gb_action dead = {.kind = GB_ACT_DEAD, .name = gb_slice_from_str("risen"), .generation = 1};
+    gb_engine_act(f.engine, f.now, &dead);
+    drain(&f);
+    expect_true(f.is_closed);
+    greet(&f, "risen", 1);
+    gb_engine_act(f.engine, f.now, &dead);
+    drain(&f);
+    expect_false(f.is_closed);
+    gb_member member;
+    expect_true(gb_engine_member(f.engine, gb_slice_from_str("risen"), &member));
+    expect_uint(member.status, GB_STATUS_DEAD);
+    foe_close(&f);
+}
+
+/* It promises news, is asked, and chatters instead of answering. */
+GB_TEST(hostile, chatter_does_not_hide_that_a_pull_has_stalled)
+{
+    gb_engine_options options = {.settings = {.pull_stall_us = 500 * WORLD_MS}};
+    foe f;
+    foe_open(t, &f, &options);
+    greet(&f, "evil", 1);
+    define(&f, 0, "evil", 1);
+    gb_digest_writer w;
+    gb_digest_begin(&w, &f.out, GB_FRAME_SYN, 1, 1);
+    gb_digest_entry entry = {.lane_mask = GB_LANE_BIT(GB_LANE_USER),
+                             .version = {[GB_LANE_USER] = 9}};
+    gb_digest_put_entry(&w, &entry);
+    expect_ok(gb_digest_end(&w));
+    say(&f);
+    expect_uint(f.frames[GB_FRAME_PULL], 1);
+    for (uint32_t i = 0; i < 70; i++) {
+        expect_ok(gb_empty_encode(&f.out, GB_FRAME_PING, 1));
+        say(&f);
+        wait(&f, 100 * WORLD_MS);
+    }
+    expect_true(f.frames[GB_FRAME_PULL_CANCEL] >= 1);
     foe_close(&f);
 }
 

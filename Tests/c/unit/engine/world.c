@@ -26,7 +26,8 @@ typedef struct world_end {
     bool is_open; /* the engine knows it */
     gb_time_us busy_until;
     gb_time_us last_at;    /* order of delivery */
-    gb_time_us held_until; /* what comes for this end waits behind what was held back */
+    gb_time_us held_until; /* when what was held back for this end is looked at again */
+    uint32_t held_count;   /* so many: what comes meanwhile waits behind them */
 } world_end;
 
 typedef struct world_connection {
@@ -44,6 +45,7 @@ typedef struct world_packet {
     uint8_t cause;
     uint8_t *bytes;
     size_t len;
+    bool is_held;
 } world_packet;
 
 static bool packet_before(const world_packet *a, const world_packet *b)
@@ -59,8 +61,10 @@ static world_packet *packet_push(world *w, world_packet packet)
             gb_realloc_array(w->allocator, w->packets, w->packet_capacity, sizeof *w->packets);
         GB_ASSERT(w->packets != NULL);
     }
-    w->packet_no++;
-    packet.no = w->packet_no;
+    if (packet.no == 0) { /* one that was held back keeps its place among the others */
+        w->packet_no++;
+        packet.no = w->packet_no;
+    }
     w->connections[packet.connection].packet_count++;
     uint32_t at = w->packet_count;
     w->packet_count++;
@@ -406,18 +410,18 @@ static bool is_held(world *w, const world_packet *packet)
     if (packet->kind == PACKET_SENT) {
         return other->is_frozen && other->engine != NULL;
     }
-    return w->now < c->ends[packet->side].held_until;
+    return !packet->is_held && c->ends[packet->side].held_count > 0;
 }
 
 static void hold_back(world *w, world_packet *packet)
 {
+    world_end *end = &w->connections[packet->connection].ends[packet->side];
     packet->at = w->now + 20 * WORLD_MS;
     if (packet->kind != PACKET_SENT) {
-        world_end *end = &w->connections[packet->connection].ends[packet->side];
-        if (w->now < end->held_until) {
-            packet->at = end->held_until; /* behind those that were held before */
-        }
+        packet->at = w->now < end->held_until ? end->held_until : packet->at;
         end->held_until = packet->at;
+        end->held_count += packet->is_held ? 0 : 1;
+        packet->is_held = true;
     }
     packet_push(w, *packet);
 }
@@ -457,6 +461,9 @@ void world_run(world *w, uint64_t us)
             if (is_held(w, &p)) {
                 hold_back(w, &p);
                 continue;
+            }
+            if (p.is_held) {
+                w->connections[p.connection].ends[p.side].held_count--;
             }
             deliver(w, &p);
             gb_free(w->allocator, p.bytes);

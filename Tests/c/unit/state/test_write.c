@@ -191,9 +191,52 @@ GB_TEST(write, limits_for_data_leave_membership_alone)
     expect_err(gb_map_set(map, self, GB_LANE_USER, gb_slice_from_str("g"), gb_slice_from_str("k"),
                           GB_VALUE_BYTES, long_value, 0, 1),
                GB_EVALUE_SIZE);
-    expect_err(gb_map_set(map, self, GB_LANE_USER, gb_slice_from_str("g"), gb_slice_from_str("k"),
+    expect_ok(gb_map_set(map, self, GB_LANE_USER, gb_slice_from_str("g"), gb_slice_from_str("k"),
+                         GB_VALUE_BYTES, gb_slice_from_str("short"), 0, 1));
+    expect_err(gb_map_set(map, self, GB_LANE_SYSTEM, gb_slice_from_str("g"), gb_slice_from_str("k"),
                           GB_VALUE_BYTES, gb_slice_from_str("short"), 0, 1),
                GB_EKEYS);
     gb_map_check(map);
+    gb_map_close(map);
+}
+
+/* What an owner was allowed to set, copies take, in whatever order the lanes come. */
+GB_TEST(write, a_copy_that_hears_of_membership_first_takes_all_data)
+{
+    gb_map_options options = state_options(t->allocator);
+    options.key_count_max = 2;
+    gb_map *map;
+    gb_map *copy_map;
+    gb_participant *self;
+    expect_ok(gb_map_open(&options, &map));
+    expect_ok(gb_map_open(&options, &copy_map));
+    expect_ok(gb_map_add(map, gb_slice_from_str("n"), 1, &self));
+    gb_map_set_self(map, self);
+    gb_participant *copy = state_add(t, copy_map, "n", 1);
+    state_set(t, map, self, "a", "1", 1);
+    state_set(t, map, self, "b", "2", 1);
+    for (int i = 0; i < 3; i++) {
+        expect_ok(gb_map_set(map, self, GB_LANE_MEMBERSHIP, gb_slice_from_str("accuse"),
+                             gb_slice_make(&"abc"[i], 1), GB_VALUE_BYTES, gb_slice_from_str("v"), 0,
+                             1));
+    }
+    static const gb_lane order[] = {GB_LANE_MEMBERSHIP, GB_LANE_USER};
+    for (size_t i = 0; i < 2; i++) {
+        gb_out out;
+        gb_out_init(&out, t->allocator);
+        gb_selection selection = {0};
+        expect_ok(gb_map_select(map, self, order[i], 0, GB_CHUNK_SIZE, &selection, &out));
+        gb_deltas deltas;
+        gb_slice frame = gb_slice_make(out.base, out.len);
+        expect_ok(gb_deltas_decode(
+            gb_slice_make(frame.base + GB_FRAME_HEADER_SIZE, frame.len - GB_FRAME_HEADER_SIZE),
+            &deltas));
+        gb_apply_result result;
+        expect_ok(gb_map_apply(copy_map, copy, &deltas, 1, &result));
+        gb_out_deinit(&out);
+    }
+    expect_str(state_get(copy, "b"), "2");
+    gb_map_check(copy_map);
+    gb_map_close(copy_map);
     gb_map_close(map);
 }

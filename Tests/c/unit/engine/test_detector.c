@@ -1,0 +1,264 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Probes, accusations, refutations, verdicts, departures: with a detector of a few lines that
+ * judges as a host's would. */
+#include "watcher.h"
+
+#include <stdio.h>
+#include <string.h>
+
+static world *open_watched(gb_test *t, uint32_t count, uint32_t blind, uint64_t retention)
+{
+    world_options options = {.node_count = count,
+                             .has_detector = true,
+                             .on_event = watcher_on_event,
+                             .settings = {.departed_retention_us = retention,
+                                          .link_timeout_us = 3 * WORLD_S,
+                                          .heartbeat_interval_us = 500 * WORLD_MS}};
+    world *w = world_open(t, &options);
+    for (uint32_t i = 0; i < count; i++) {
+        w->nodes[i].is_blind = i >= count - blind;
+        world_start(w, i, 0);
+    }
+    expect_true(world_run_until(w, world_is_converged, NULL, 10 * WORLD_S));
+    world_run(w, 2 * WORLD_S);
+    return w;
+}
+
+static uint8_t status_of(world *w, uint32_t at, uint32_t of)
+{
+    gb_member member;
+    return gb_engine_member(w->nodes[at].engine, gb_slice_from_str(w->nodes[of].name), &member)
+               ? member.status
+               : UINT8_MAX;
+}
+
+typedef struct view {
+    uint32_t of;
+    uint8_t status;
+    uint32_t observers; /* bits */
+} view;
+
+static bool is_seen_so(world *w, void *user)
+{
+    const view *v = user;
+    for (uint32_t i = 0; i < w->options.node_count; i++) {
+        if (i != v->of && w->nodes[i].engine != NULL && (v->observers & 1u << i) != 0 &&
+            status_of(w, i, v->of) != v->status) {
+            return false;
+        }
+    }
+    return true;
+}
+
+GB_TEST(detector, a_killed_node_is_dead_for_everyone_within_a_second)
+{
+    world *w = open_watched(t, 5, 0, 0);
+    world_kill(w, 3);
+    view v = {3, GB_STATUS_DEAD, UINT32_MAX};
+    expect_true(world_run_until(w, is_seen_so, &v, WORLD_S));
+    world_run(w, 5 * WORLD_S);
+    expect_true(is_seen_so(w, &v));
+    for (uint32_t i = 0; i < 5; i++) {
+        if (i != 3) {
+            expect_uint(world_live_members(w, i), 4);
+        }
+    }
+    world_check(w);
+    world_close(w);
+}
+
+GB_TEST(detector, a_node_without_detector_takes_the_verdict_of_those_who_have_one)
+{
+    world *w = open_watched(t, 6, 2, 0);
+    world_kill(w, 2);
+    view v = {2, GB_STATUS_DEAD, UINT32_MAX};
+    expect_true(world_run_until(w, is_seen_so, &v, WORLD_S));
+    /* And one that is blind itself is judged like any other. */
+    world_kill(w, 5);
+    v = (view){5, GB_STATUS_DEAD, UINT32_MAX};
+    expect_true(world_run_until(w, is_seen_so, &v, WORLD_S));
+    world_check(w);
+    world_close(w);
+}
+
+GB_TEST(detector, a_verdict_outlives_its_judge)
+{
+    world *w = open_watched(t, 5, 1, 0);
+    world_kill(w, 3);
+    view v = {3, GB_STATUS_DEAD, UINT32_MAX};
+    expect_true(world_run_until(w, is_seen_so, &v, WORLD_S));
+    world_kill(w, 0);
+    world_kill(w, 1);
+    world_run(w, 5 * WORLD_S);
+    expect_uint(status_of(w, 4, 3), GB_STATUS_DEAD);
+    world_check(w);
+    world_close(w);
+}
+
+GB_TEST(detector, a_restarted_node_is_alive_and_what_was_said_of_its_old_life_is_gone)
+{
+    world *w = open_watched(t, 5, 1, 0);
+    world_kill(w, 3);
+    view v = {3, GB_STATUS_DEAD, UINT32_MAX};
+    expect_true(world_run_until(w, is_seen_so, &v, WORLD_S));
+    world_start(w, 3, 0);
+    v.status = GB_STATUS_ALIVE;
+    expect_true(world_run_until(w, is_seen_so, &v, WORLD_S));
+    world_run(w, 2 * WORLD_S);
+    for (uint32_t i = 0; i < 5; i++) {
+        gb_member member;
+        expect_true(gb_engine_member(w->nodes[i].engine, gb_slice_from_str("node-3"), &member));
+        expect_uint(member.accusers, 0);
+        expect_uint(member.generation, 2);
+        /* Accusations that concern nobody any more do not pile up. */
+        gb_participant *p = world_participant(w, i, i);
+        gb_record *record = gb_map_get(p, GB_LANE_MEMBERSHIP, gb_slice_from_str("accuse"),
+                                       gb_slice_from_str("node-3"));
+        expect_true(record == NULL || gb_record_is_tombstone(record));
+    }
+    world_check(w);
+    world_close(w);
+}
+
+GB_TEST(detector, who_is_accused_and_lives_refutes_it)
+{
+    world *w = open_watched(t, 5, 1, 0);
+    watcher_act(&w->nodes[1], GB_ACT_ACCUSE, "node-2", GB_ACCUSE_SILENT);
+    world_flush(w, 1);
+    world_run(w, WORLD_S);
+    expect_uint(w->nodes[2].events[GB_EVENT_SELF_ACCUSED], 1);
+    for (uint32_t i = 0; i < 5; i++) {
+        gb_member member;
+        expect_true(gb_engine_member(w->nodes[i].engine, gb_slice_from_str("node-2"), &member));
+        expect_uint(member.status, GB_STATUS_ALIVE);
+        expect_uint(member.incarnation, 1);
+        expect_uint(member.accusers, 0);
+    }
+    world_check(w);
+    world_close(w);
+}
+
+GB_TEST(detector, an_accusation_is_taken_back)
+{
+    world *w = open_watched(t, 4, 1, 0);
+    w->nodes[2].is_frozen = true; /* it cannot refute */
+    watcher_act(&w->nodes[1], GB_ACT_ACCUSE, "node-2", GB_ACCUSE_SILENT);
+    world_flush(w, 1);
+    world_run(w, 20 * WORLD_MS);
+    gb_member member;
+    expect_true(gb_engine_member(w->nodes[3].engine, gb_slice_from_str("node-2"), &member));
+    expect_uint(member.status, GB_STATUS_SUSPECT);
+    expect_true(member.accusers >= 1);
+    watcher_act(&w->nodes[1], GB_ACT_RETRACT, "node-2", 0);
+    world_flush(w, 1);
+    world_run(w, 20 * WORLD_MS);
+    expect_true(gb_engine_member(w->nodes[3].engine, gb_slice_from_str("node-2"), &member));
+    expect_uint(member.status, GB_STATUS_ALIVE);
+    expect_uint(member.accusers, 0);
+    expect_uint(w->nodes[0].events[GB_EVENT_RETRACTION], 1);
+    world_close(w);
+}
+
+/* Its process stands still for longer than anybody waits, then goes on. */
+GB_TEST(detector, a_frozen_node_is_dead_and_comes_back_when_it_thaws)
+{
+    world *w = open_watched(t, 5, 1, 0);
+    w->nodes[2].is_frozen = true;
+    view v = {2, GB_STATUS_DEAD, 0x1b};
+    expect_true(world_run_until(w, is_seen_so, &v, 10 * WORLD_S));
+    w->nodes[2].is_frozen = false;
+    v.status = GB_STATUS_ALIVE;
+    expect_true(world_run_until(w, is_seen_so, &v, 20 * WORLD_S));
+    world_set(w, 2, "k", "v");
+    world_run(w, WORLD_S);
+    for (uint32_t i = 0; i < 5; i++) {
+        expect_true(world_has(w, i, 2, "k", "v"));
+    }
+    world_check(w);
+    world_close(w);
+}
+
+GB_TEST(detector, sides_of_a_healed_partition_find_each_other_again)
+{
+    world *w = open_watched(t, 7, 1, 0);
+    for (uint32_t i = 4; i < 7; i++) {
+        w->nodes[i].part = 1;
+    }
+    world_run(w, 30 * WORLD_S);
+    expect_uint(status_of(w, 0, 5), GB_STATUS_DEAD);
+    world_set(w, 0, "k", "left");
+    world_set(w, 5, "k", "right");
+    for (uint32_t i = 0; i < 7; i++) {
+        w->nodes[i].part = 0;
+    }
+    expect_true(world_run_until(w, world_is_converged, NULL, 40 * WORLD_S));
+    for (uint32_t i = 0; i < 7; i++) {
+        expect_true(world_has(w, i, 0, "k", "left"));
+        expect_true(world_has(w, i, 5, "k", "right"));
+    }
+    world_check(w);
+    world_close(w);
+}
+
+GB_TEST(detector, the_dead_are_forgotten_in_time_and_third_parties_do_not_bring_them_back)
+{
+    world *w = open_watched(t, 5, 0, 5 * WORLD_S);
+    w->nodes[4].is_frozen = true; /* it will remember the dead one as alive */
+    world_kill(w, 3);
+    view v = {3, GB_STATUS_DEAD, 0x7};
+    expect_true(world_run_until(w, is_seen_so, &v, 5 * WORLD_S));
+    world_run(w, 6 * WORLD_S);
+    for (uint32_t i = 0; i < 3; i++) {
+        expect_uint(status_of(w, i, 3), UINT8_MAX);
+        expect_null(world_participant(w, i, 3));
+        expect_true(w->nodes[i].events[GB_EVENT_MEMBER] > 0);
+    }
+    w->nodes[4].is_frozen = false;
+    for (uint32_t step = 0; step < 40; step++) {
+        world_run(w, 50 * WORLD_MS);
+        for (uint32_t i = 0; i < 3; i++) {
+            expect_uint(status_of(w, i, 3), UINT8_MAX);
+        }
+    }
+    world_check(w);
+    /* A later life is none of the grave's business. */
+    world_start(w, 3, 0);
+    v.status = GB_STATUS_ALIVE;
+    expect_true(world_run_until(w, is_seen_so, &v, 5 * WORLD_S));
+    world_close(w);
+}
+
+GB_TEST(detector, a_forgotten_node_that_answers_itself_opens_its_grave)
+{
+    world *w = open_watched(t, 5, 0, 5 * WORLD_S);
+    world_set(w, 3, "k", "before");
+    world_run(w, WORLD_S);
+    w->nodes[3].part = 1;
+    view v = {3, GB_STATUS_DEAD, 0x17};
+    expect_true(world_run_until(w, is_seen_so, &v, 20 * WORLD_S));
+    world_run(w, 6 * WORLD_S);
+    expect_null(world_participant(w, 0, 3));
+    w->nodes[3].part = 0;
+    v.status = GB_STATUS_ALIVE;
+    expect_true(world_run_until(w, is_seen_so, &v, 30 * WORLD_S));
+    world_set(w, 3, "k", "after");
+    expect_true(world_run_until(w, world_is_converged, NULL, 30 * WORLD_S));
+    for (uint32_t i = 0; i < 5; i++) {
+        expect_true(world_has(w, i, 3, "k", "after"));
+    }
+    world_check(w);
+    world_close(w);
+}
+
+GB_TEST(detector, who_left_is_never_called_dead)
+{
+    world *w = open_watched(t, 5, 1, 0);
+    gb_engine_leave(w->nodes[1].engine, w->now);
+    world_flush(w, 1);
+    view v = {1, GB_STATUS_LEFT, UINT32_MAX};
+    expect_true(world_run_until(w, is_seen_so, &v, WORLD_S));
+    world_kill(w, 1);
+    world_run(w, 10 * WORLD_S);
+    expect_true(is_seen_so(w, &v));
+    world_close(w);
+}
