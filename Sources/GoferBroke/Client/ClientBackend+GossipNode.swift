@@ -31,10 +31,12 @@ extension GossipNode: ClientBackend {
         }
         // The version is given on the loop, as a rule within a millisecond; while changes are paced it takes longer, and the
         // answer does not wait for that.
-        for _ in 0..<10 {
+        var pause = Duration.microseconds(50)
+        while pause < .milliseconds(15) {
             guard let delta = self.delta(group: group, key: key), delta.type == type, delta.bytes == bytes else { break }
             if delta.version > 0 { return DeltaAnswer(delta) }
-            try? await Task.sleep(for: .milliseconds(2))
+            try? await Task.sleep(for: pause)
+            pause *= 2
         }
         return DeltaAnswer(
             Delta(
