@@ -19,7 +19,7 @@
 
 /* A buffer up to this size is kept between frames: chunks that straddle reads then cost no
  * allocation, and a link that saw one large value does not hold on to megabytes. */
-#define PARSER_CAPACITY_KEPT GB_POOL_BUFFER_SIZE
+#define PARSER_CAPACITY_KEPT GB_CHUNK_BUFFER_SIZE
 
 typedef enum parser_state {
     PARSER_HEADER,  /* fewer than 16 bytes of the header are there */

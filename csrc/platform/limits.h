@@ -54,18 +54,10 @@
  * parser refuses more before any memory is set aside for it. */
 #define GB_FRAME_PAYLOAD_MAX (8 * GB_MIB)
 
-/* Room in a pool buffer beyond a chunk: frame header, message envelope and the entry that ends a
- * chunk: a key of the greatest size with a small value. */
-#define GB_POOL_BUFFER_SLACK (4 * GB_KIB)
-#define GB_POOL_BUFFER_SIZE (GB_CHUNK_SIZE + GB_POOL_BUFFER_SLACK)
-
-/* Buffers of one loop's pool in use at once: 1,024 links with two chunks each, 136 MiB. Beyond
- * that links wait for each other. */
-#define GB_POOL_BUFFERS_MAX 2048
-
-/* Free buffers that a pool keeps: a burst of one chunk to each of 64 nodes reuses them, and what
- * a quiet node holds on to stays at 4.25 MiB. */
-#define GB_POOL_BUFFERS_KEPT 64
+/* Room beyond a chunk: frame header, message envelope and the entry that ends a chunk: a key of the
+ * greatest size with a small value. A buffer of both is what links keep between frames. */
+#define GB_CHUNK_SLACK (4 * GB_KIB)
+#define GB_CHUNK_BUFFER_SIZE (GB_CHUNK_SIZE + GB_CHUNK_SLACK)
 
 /* Bytes from one read of a socket, and the most that a read handler parses before it returns to
  * the loop. */
@@ -102,12 +94,9 @@
 /* Clients (command-line tools, applications) on one node's client doors. */
 #define GB_CLIENTS_MAX 256
 
-/* Requests of one client that are not answered yet. A pipelining client beyond it is not read
- * from until answers have gone out. */
-#define GB_CLIENT_REQUESTS_MAX 64
-
-/* Watches of one client. */
-#define GB_CLIENT_WATCHES_MAX 64
+/* Places among them that only the Unix socket may take: who is on the machine itself must get in
+ * however many remote clients stay connected. */
+#define GB_CLIENTS_LOCAL_MIN 16
 
 /* --- What waits --- */
 
@@ -125,9 +114,6 @@
 
 /* Commands posted to a loop beside sets. A human or a detector issues them. */
 #define GB_COMMANDS_MAX 16384
-
-/* Requests of one node that wait for a peer's answer: probes and pulls. */
-#define GB_REQUESTS_MAX 4096
 
 /* --- What the transport holds --- */
 
@@ -186,18 +172,16 @@
 _Static_assert(sizeof(((gb_err_info *)0)->text) == GB_ERROR_TEXT_MAX + 1,
                "gb_err_info holds an error text and its NUL");
 _Static_assert(GB_FRAME_PAYLOAD_MAX >= GB_VALUE_SIZE_MAX + GB_KEY_SIZE_MAX + GB_GROUP_SIZE_MAX +
-                                           GB_NAME_SIZE_MAX + GB_POOL_BUFFER_SLACK,
+                                           GB_NAME_SIZE_MAX + GB_CHUNK_SLACK,
                "the greatest entry fits a frame with its envelope");
 _Static_assert(GB_FRAME_PAYLOAD_MAX <= UINT32_MAX, "a payload length is 32 bits on the wire");
-_Static_assert(GB_POOL_BUFFER_SLACK >=
-                   GB_KEY_SIZE_MAX + GB_GROUP_SIZE_MAX + GB_NAME_SIZE_MAX + 1024,
+_Static_assert(GB_CHUNK_SLACK >= GB_KEY_SIZE_MAX + GB_GROUP_SIZE_MAX + GB_NAME_SIZE_MAX + 1024,
                "a chunk with envelope and keys fits a pool buffer");
+_Static_assert(GB_CLIENTS_LOCAL_MIN < GB_CLIENTS_MAX, "remote clients get places too");
 _Static_assert(GB_CHUNK_SIZE < GB_FRAME_PAYLOAD_MAX, "a chunk fits a frame");
 _Static_assert(GB_LINK_QUEUE_MAX >= 4 * GB_CHUNK_SIZE, "a link's queue holds several chunks");
 _Static_assert(GB_LINK_QUEUE_MAX + GB_LINK_RESERVE + GB_FRAME_PAYLOAD_MAX <= 16 * GB_MIB,
                "what one link can hold in the worst case stays small");
-_Static_assert(GB_POOL_BUFFERS_MAX >= 2 * GB_LINKS_MAX, "every link may have two chunks under way");
-_Static_assert(GB_POOL_BUFFERS_KEPT <= GB_POOL_BUFFERS_MAX, "a pool keeps no more than it has");
 _Static_assert(GB_DIALS_MAX <= GB_LINKS_MAX && GB_HANDSHAKES_MAX <= GB_LINKS_MAX,
                "unfinished connections count among the links");
 _Static_assert(GB_NAME_SIZE_MAX <= UINT8_MAX && GB_GROUP_SIZE_MAX <= UINT8_MAX &&

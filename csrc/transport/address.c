@@ -124,7 +124,7 @@ static int resolve(const char *host, uint16_t port, int flags, struct addrinfo *
     hints.ai_flags = flags;
     char service[8];
     (void)snprintf(service, sizeof service, "%u", (unsigned)port);
-    return getaddrinfo(host, service, &hints, out);
+    return getaddrinfo(gb_host_query(host), service, &hints, out);
 }
 
 uint8_t gb_host_scope(const char *host)
@@ -186,7 +186,7 @@ gb_err gb_listen_tcp(const char *host, uint16_t port, int *fd, struct sockaddr_s
     char text[GB_ERROR_TEXT_MAX + 1];
     gb_address_text(host, port, text, sizeof text);
     struct addrinfo *found = NULL;
-    int status = resolve(host, port, AI_PASSIVE, &found);
+    int status = resolve(host, port, 0, &found);
     if (status != 0) {
         return gb_err_info_set(info, GB_EHOST, 0, "listen on %s: unknown host (%s)", text,
                                gai_strerror(status));

@@ -7,6 +7,7 @@
 #include <goferbroke/err.h>
 #include <goferbroke/message.h>
 
+#include <strings.h>
 #include <sys/socket.h>
 
 /* The gb_err of an errno (positive). */
@@ -37,5 +38,12 @@ gb_err gb_listen_unix(const char *path, int *fd, uint64_t *device, uint64_t *ino
                       gb_err_info *info);
 /* Remove the socket if it still is that one. */
 void gb_unlink_unix(const char *path, uint64_t device, uint64_t inode);
+
+/* What to ask the resolver for: NULL for "localhost", which means the loopback addresses whatever
+ * files and name servers say, or lack (RFC 6761, section 6.3). */
+static inline const char *gb_host_query(const char *host)
+{
+    return strcasecmp(host, "localhost") == 0 ? NULL : host;
+}
 
 #endif

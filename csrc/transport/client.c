@@ -189,7 +189,7 @@ static gb_err connect_tcp(const char *door, uint64_t deadline, int *fd, gb_err_i
     char service[8];
     (void)snprintf(service, sizeof service, "%u", (unsigned)port);
     struct addrinfo *found = NULL;
-    int status = getaddrinfo(host, service, &hints, &found);
+    int status = getaddrinfo(gb_host_query(host), service, &hints, &found);
     if (status != 0) {
         return gb_err_info_set(info, GB_EHOST, 0, "connect to %.150s: unknown host (%s)", door,
                                gai_strerror(status));

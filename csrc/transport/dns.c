@@ -3,6 +3,7 @@
 #include "transport/dns.h"
 
 #include "platform/alloc.h"
+#include "transport/address.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -42,7 +43,8 @@ gb_dns_request *gb_dns_start(gb_loop *loop, const char *host, uint16_t port, gb_
     hints.ai_family = AF_UNSPEC;
     hints.ai_socktype = SOCK_STREAM;
     hints.ai_protocol = IPPROTO_TCP;
-    if (uv_getaddrinfo(&loop->uv, &request->uv, on_resolved, host, service, &hints) != 0) {
+    if (uv_getaddrinfo(&loop->uv, &request->uv, on_resolved, gb_host_query(host), service,
+                       &hints) != 0) {
         gb_free(loop->allocator, request);
         return NULL;
     }

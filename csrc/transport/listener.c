@@ -41,7 +41,11 @@ static bool listener_has_room(const gb_listener *listener)
 {
     const gb_node *node = listener->node;
     if (listener->role == GB_ROLE_CLIENT) {
-        return node->client_conn_count < node->client_count_max &&
+        /* A small limit of the host's is shared as it is: there is nothing to reserve from it. */
+        uint32_t reserved = listener->is_local || node->client_count_max <= 2 * GB_CLIENTS_LOCAL_MIN
+                                ? 0
+                                : GB_CLIENTS_LOCAL_MIN;
+        return node->client_conn_count + reserved < node->client_count_max &&
                !gb_event_queue_is_crowded(&node->events);
     }
     return node->conn_count < 2 * GB_LINKS_MAX;

@@ -11,6 +11,7 @@ typedef struct gb_listener {
     gb_timer pause; /* no descriptor was free: look again later */
     int fd;         /* -1: no such door */
     uint8_t role;
+    bool is_local; /* a Unix socket */
     bool has_handle;
     bool was_full; /* the host was told of this shortage */
 } gb_listener;

@@ -309,6 +309,7 @@ static gb_err node_start(gb_node *node)
         err = gb_listener_start(&node->client_door, node, GB_ROLE_CLIENT);
     }
     if (err == GB_OK && node->socket_door.fd >= 0) {
+        node->socket_door.is_local = true;
         err = gb_listener_start(&node->socket_door, node, GB_ROLE_CLIENT);
     }
     return err == GB_OK && node->store != NULL ? gb_node_start_store(node) : err;

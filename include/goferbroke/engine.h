@@ -114,8 +114,8 @@ GB_EXTERN gb_err gb_engine_set_seeds(gb_engine *engine, gb_time_us now, const gb
  * GB_EVENT_LEFT and all links close. */
 GB_EXTERN void gb_engine_leave(gb_engine *engine, gb_time_us now);
 /* Answer a client. frame_type: GB_FRAME_CLIENT_RESPONSE or _ITEM.
- * Errors: GB_ECLOSED (it has gone), GB_EFULL (its queue is over the limit: try again when
- * gb_engine_client_is_writable; nothing was queued), GB_ETOOBIG, GB_ENOMEM. */
+ * Errors: GB_ECLOSED (it has gone), GB_EFULL (its queue is over the limit, nothing was queued: try
+ * again after a gb_engine_sent of that link), GB_ETOOBIG, GB_ENOMEM. */
 GB_EXTERN gb_err gb_engine_client_send(gb_engine *engine, gb_time_us now, uint64_t link,
                                        uint8_t frame_type, uint32_t request_id, gb_slice payload);
 
