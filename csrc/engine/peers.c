@@ -568,7 +568,6 @@ static bool forget(gb_engine *e, gb_peer *peer)
                     e->now + 2 * e->settings.departed_retention_us) != GB_OK) {
         return false; /* no memory */
     }
-    act_retract(e, peer_name(e, peer));
     if (peer->is_announced) {
         peer_notify(e, peer, GB_CHANGE_FORGOTTEN);
     }
@@ -585,8 +584,30 @@ static bool forget(gb_engine *e, gb_peer *peer)
     return true;
 }
 
+/* What we said of lives that even the graves have forgotten. Not before: to others, who forget a
+ * little later, a retraction would say that we heard from them. */
+static void retract_forgotten(gb_engine *e)
+{
+    gb_record *newer;
+    for (gb_record *r = gb_map_first(e->self, GB_LANE_MEMBERSHIP); r != NULL; r = newer) {
+        newer = r->newer;
+        uint64_t generation;
+        uint64_t incarnation;
+        gb_slice name = gb_record_key(r);
+        if (!gb_record_is_tombstone(r) &&
+            gb_slice_equal(gb_record_group(r), gb_slice_from_str("accuse")) &&
+            gb_map_find(e->map, name) == NULL &&
+            !gb_map_grave(e->map, name, &generation, &incarnation)) {
+            (void)gb_record_ref(r); /* the name lies in it */
+            act_retract(e, name);
+            gb_record_release(e->allocator, r);
+        }
+    }
+}
+
 gb_time_us peer_forget_departed(gb_engine *e)
 {
+    retract_forgotten(e);
     /* Graves end at times of their own. */
     gb_time_us next = e->now + e->settings.departed_retention_us;
     for (uint32_t slot = 0; slot < e->peer_count; slot++) {

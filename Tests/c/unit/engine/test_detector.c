@@ -221,10 +221,31 @@ GB_TEST(detector, the_dead_are_forgotten_in_time_and_third_parties_do_not_bring_
         }
     }
     world_check(w);
+    /* What was said of it goes with the grave. */
+    world_run(w, 12 * WORLD_S);
+    for (uint32_t i = 0; i < 3; i++) {
+        gb_record *record = gb_map_get(world_participant(w, i, i), GB_LANE_MEMBERSHIP,
+                                       gb_slice_from_str("accuse"), gb_slice_from_str("node-3"));
+        expect_true(record == NULL || gb_record_is_tombstone(record));
+    }
     /* A later life is none of the grave's business. */
     world_start(w, 3, 0);
     v.status = GB_STATUS_ALIVE;
     expect_true(world_run_until(w, is_seen_so, &v, 5 * WORLD_S));
+    world_close(w);
+}
+
+GB_TEST(detector, the_dead_are_forgotten_by_those_without_detector_too)
+{
+    world *w = open_watched(t, 5, 2, 5 * WORLD_S);
+    world_kill(w, 1);
+    view v = {1, GB_STATUS_DEAD, UINT32_MAX};
+    expect_true(world_run_until(w, is_seen_so, &v, 5 * WORLD_S));
+    world_run(w, 7 * WORLD_S);
+    for (uint32_t i = 0; i < 5; i++) {
+        expect_true(i == 1 || status_of(w, i, 1) == UINT8_MAX);
+    }
+    world_check(w);
     world_close(w);
 }
 

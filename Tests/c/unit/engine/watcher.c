@@ -23,8 +23,9 @@ static void judge(world_node *node, const char *name)
 {
     gb_member member;
     if (!gb_engine_member(node->engine, gb_slice_from_str(name), &member) ||
-        member.status == GB_STATUS_LEFT) {
-        return;
+        member.status == GB_STATUS_LEFT ||
+        (member.status == GB_STATUS_DEAD && member.accusers > 0)) {
+        return; /* only a refutation or the last retraction ends a death */
     }
     uint32_t judges = 0;
     gb_member other;
@@ -38,6 +39,13 @@ static void judge(world_node *node, const char *name)
                 : member.accusers > 0        ? GB_ACT_SUSPECT
                                              : GB_ACT_ALIVE,
                 name, 0);
+}
+
+static bool is_dead(const world_node *node, const char *name)
+{
+    gb_member member;
+    return gb_engine_member(node->engine, gb_slice_from_str(name), &member) &&
+           member.status == GB_STATUS_DEAD;
 }
 
 static void judge_all(world_node *node)
@@ -69,6 +77,9 @@ void watcher_on_event(world_node *node, const gb_event *event, void *user)
         judge(node, name);
         break;
     case GB_EVENT_PROBE_RESULT:
+        if (is_dead(node, name)) {
+            break;
+        }
         if (event->outcome == GB_PROBE_REFUSED || event->outcome == GB_PROBE_OTHER_IDENTITY) {
             watcher_act(node, GB_ACT_ACCUSE, name, GB_ACCUSE_CRASHED);
         } else if (event->outcome == GB_PROBE_UNREACHABLE) {
@@ -77,7 +88,8 @@ void watcher_on_event(world_node *node, const gb_event *event, void *user)
         judge(node, name);
         break;
     case GB_EVENT_ACCUSATION:
-        if (!gb_slice_equal(event->accuser, gb_slice_from_str(node->name)) &&
+        if (!is_dead(node, name) &&
+            !gb_slice_equal(event->accuser, gb_slice_from_str(node->name)) &&
             strcmp(name, node->name) != 0) {
             watcher_act(node, GB_ACT_PROBE, name, 0);
         }
