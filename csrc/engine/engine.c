@@ -143,8 +143,8 @@ static bool is_unsettled(const gb_engine *e)
     if (e->is_stopped) {
         return false;
     }
-    if (e->is_stopping || e->is_ring_dirty || e->renew_generation > e->self->generation ||
-        e->refute_incarnation > e->incarnation) {
+    if (e->is_stopping || e->is_ring_dirty || e->is_probe_due ||
+        e->renew_generation > e->self->generation || e->refute_incarnation > e->incarnation) {
         return true;
     }
     GB_LIST_EACH(node, &e->links)

@@ -369,6 +369,7 @@ struct gb_engine {
     uint32_t seed_count;
 
     gb_list probes;
+    bool is_probe_due; /* one has lost what it depended on */
     uint32_t probe_count;
     uint64_t probe_no;
 

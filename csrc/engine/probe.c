@@ -395,12 +395,14 @@ void probe_link_lost(gb_engine *e, uint64_t link)
         gb_probe_op *op = op_of(node);
         if (op->ping_link == link || (op->link == link && op->kind != PROBE_LOCAL)) {
             op->deadline = e->now; /* judged by probe_due: the list may be under another walk */
+            e->is_probe_due = true;
         }
     }
 }
 
 gb_time_us probe_due(gb_engine *e)
 {
+    e->is_probe_due = false;
     gb_time_us next_at = GB_NO_TIME;
     bool is_again = true;
     while (is_again) {
