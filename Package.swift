@@ -15,10 +15,12 @@ let package = Package(
     platforms: [.macOS(.v15)],
     products: [
         .library(name: "GoferBroke", targets: ["GoferBroke"]),
+        .library(name: "GoferBrokeSimulation", targets: ["GoferBrokeSimulation"]),
         .executable(name: "gofer", targets: ["gofer"]),
     ],
     dependencies: [
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
+        .package(url: "https://github.com/apple/swift-collections", from: "1.3.0"),
         .package(url: "https://github.com/apple/swift-configuration", from: "1.4.0"),
         .package(url: "https://github.com/apple/swift-distributed-tracing", from: "1.7.0"),
         .package(url: "https://github.com/apple/swift-log", from: "1.8.0"),
@@ -65,11 +67,23 @@ let package = Package(
             ],
             swiftSettings: swiftSettings
         ),
+        .target(
+            name: "GoferBrokeSimulation",
+            dependencies: [
+                "GoferBroke",
+                "GoferBrokeConfiguration",
+                "GoferBrokeMembership",
+                .product(name: "DequeModule", package: "swift-collections"),
+                .product(name: "HeapModule", package: "swift-collections"),
+            ],
+            swiftSettings: swiftSettings
+        ),
         .executableTarget(
             name: "gofer",
             dependencies: [
                 "GoferBroke",
                 "GoferBrokeConfiguration",
+                "GoferBrokeSimulation",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "Configuration", package: "swift-configuration"),
                 .product(name: "Logging", package: "swift-log"),

@@ -12,20 +12,20 @@ public protocol GossipHandler: Sendable {
     /// The key group it owns.
     var keyGroup: DeltaLabel { get }
     /// A value of the group is new, changed or deleted, self's included.
-    func changed(_ change: DeltaChange, on node: GossipNode) async throws
+    func changed(_ change: DeltaChange, on node: any ClusterNode) async throws
     /// A member is there: new, restarted, or alive again after it was held for dead.
-    func joined(_ member: Member, on node: GossipNode) async throws
+    func joined(_ member: Member, on node: any ClusterNode) async throws
     /// A member said good-bye.
-    func left(_ member: Member, on node: GossipNode) async throws
+    func left(_ member: Member, on node: any ClusterNode) async throws
     /// A member is gone without a word.
-    func died(_ member: Member, on node: GossipNode) async throws
+    func died(_ member: Member, on node: any ClusterNode) async throws
 }
 
 extension GossipHandler {
     /// Does nothing.
-    public func joined(_ member: Member, on node: GossipNode) async throws {}
+    public func joined(_ member: Member, on node: any ClusterNode) async throws {}
     /// Does nothing.
-    public func left(_ member: Member, on node: GossipNode) async throws {}
+    public func left(_ member: Member, on node: any ClusterNode) async throws {}
     /// Does nothing.
-    public func died(_ member: Member, on node: GossipNode) async throws {}
+    public func died(_ member: Member, on node: any ClusterNode) async throws {}
 }

@@ -46,7 +46,7 @@ struct Gofer: AsyncParsableCommand {
         version: CoreVersion.text,
         subcommands: [
             NodeCommand.self, MembersCommand.self, GetCommand.self, SetCommand.self, DeleteCommand.self, WatchCommand.self,
-            EventsCommand.self, InfoCommand.self, ExplainCommand.self, ConfigCommand.self, LeaveCommand.self,
+            EventsCommand.self, InfoCommand.self, ExplainCommand.self, ConfigCommand.self, LeaveCommand.self, SimulateCommand.self,
         ]
     )
 }

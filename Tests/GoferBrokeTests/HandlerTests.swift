@@ -25,14 +25,14 @@ import Testing
             self.lines.withLock { $0.contains(line) }
         }
 
-        func changed(_ change: DeltaChange, on node: GossipNode) async throws {
+        func changed(_ change: DeltaChange, on node: any ClusterNode) async throws {
             self.note("\(change.participant) \(change.key)=\(change.delta?.value(as: Int.self).map(String.init) ?? "deleted")")
             try await self.onChange(change, node)
         }
 
-        func joined(_ member: Member, on node: GossipNode) async throws { self.note("joined \(member.name)") }
-        func left(_ member: Member, on node: GossipNode) async throws { self.note("left \(member.name)") }
-        func died(_ member: Member, on node: GossipNode) async throws { self.note("died \(member.name)") }
+        func joined(_ member: Member, on node: any ClusterNode) async throws { self.note("joined \(member.name)") }
+        func left(_ member: Member, on node: any ClusterNode) async throws { self.note("left \(member.name)") }
+        func died(_ member: Member, on node: any ClusterNode) async throws { self.note("died \(member.name)") }
     }
 
     @Test func aHandlerIsToldOfItsGroupAndOfMembers() async throws {

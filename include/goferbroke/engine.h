@@ -169,6 +169,36 @@ GB_EXTERN struct gb_map *gb_engine_map(const gb_engine *engine);
 /* Verify all invariants; aborts with a sentence. For tests and simulators. */
 GB_EXTERN void gb_engine_check(const gb_engine *engine);
 
+/* What is held of one participant: for simulators and tests that compare it with the truth. */
+typedef struct gb_known {
+    gb_slice name; /* lent for the call of `visit` */
+    uint64_t generation;
+    uint64_t changed_no; /* the map's change counter when it changed here last */
+    uint64_t version[GB_LANE_COUNT];
+    uint64_t floor[GB_LANE_COUNT];
+    bool is_self;
+} gb_known;
+/* Grows with each change of the map, whosever it is. */
+GB_EXTERN uint64_t gb_engine_change_no(const gb_engine *engine);
+/* A hash of all that is known: equal maps have equal hashes. */
+GB_EXTERN uint64_t gb_engine_map_hash(const gb_engine *engine);
+/* The life of a participant that is known. Errors: GB_EUNKNOWN_NODE; `out` is unchanged then. */
+GB_EXTERN gb_err gb_engine_generation(const gb_engine *engine, gb_slice name, uint64_t *out);
+/* Participants that changed here after `changed_after` (0: all of them), the latest first, until
+ * `visit` returns false. It must not call the engine, but for gb_engine_visit_records. */
+GB_EXTERN void gb_engine_visit_known(const gb_engine *engine, uint64_t changed_after,
+                                     bool (*visit)(void *user, const gb_known *known), void *user);
+/* The records of a lane with a version above `version_after`, in version order, tombstones
+ * included, until `visit` returns false. Slices are lent for that call; `digest` is a hash of type
+ * and value, the same on every machine. Errors: GB_EUNKNOWN_NODE. */
+GB_EXTERN gb_err gb_engine_visit_records(
+    const gb_engine *engine, gb_slice name, gb_lane lane, uint64_t version_after,
+    bool (*visit)(void *user, const gb_delta *delta, uint64_t digest), void *user);
+/* The record of a key, its slices lent until the engine is called again.
+ * Errors: GB_EUNKNOWN_NODE, GB_ENOTFOUND (also where it is deleted); `out` is unchanged then. */
+GB_EXTERN gb_err gb_engine_value(const gb_engine *engine, gb_slice name, gb_lane lane,
+                                 gb_slice group, gb_slice key, gb_delta *out);
+
 /* ---- Rings ----------------------------------------------------------------------------------- */
 
 #define GB_RING_COUNT 4

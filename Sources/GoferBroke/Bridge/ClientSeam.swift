@@ -2,17 +2,17 @@
 // What the client door is handed: requests of clients as plain values.
 
 /// A request that came through a client door of the node.
-struct ClientRequest: Sendable {
+package struct ClientRequest: Sendable {
     /// The client's connection.
-    let link: UInt64
+    package let link: UInt64
     /// Chosen by the client; the answer carries it.
-    let requestID: UInt32
+    package let requestID: UInt32
     /// Opaque to the core.
-    let payload: [UInt8]
+    package let payload: [UInt8]
 }
 
 /// What happens at a client door.
-enum ClientInput: Sendable {
+package enum ClientInput: Sendable {
     /// A client asks.
     case request(ClientRequest)
     /// A client wants no more of an answer that is a stream.

@@ -2,28 +2,28 @@
 // Events of the C core as Swift values: everything is copied, nothing lent.
 
 internal import CGoferBroke
-internal import GoferBrokeConfiguration
-internal import GoferBrokeMembership
+package import GoferBrokeConfiguration
+package import GoferBrokeMembership
 
 /// Why the core tells of a member.
-enum MemberNews: Sendable {
+package enum MemberNews: Sendable {
     case joined, restarted, updated, status, forgotten
 }
 
 /// A delta of the map that changed; `delta` is nil where it was deleted.
-struct DeltaNews: Sendable {
-    var participant: String
-    var generation: UInt64
-    var lane: DeltaLane
-    var group: DeltaLabel
-    var key: DeltaLabel
+package struct DeltaNews: Sendable {
+    package var participant: String
+    package var generation: UInt64
+    package var lane: DeltaLane
+    package var group: DeltaLabel
+    package var key: DeltaLabel
     /// Of the value, or of the one that is gone; 0 while an own change waits for its version.
-    var version: UInt64
-    var delta: Delta?
+    package var version: UInt64
+    package var delta: Delta?
 }
 
 /// What the core tells its host.
-enum NodeEvent: Sendable {
+package enum NodeEvent: Sendable {
     case joined(memberCount: Int)
     case seedFailed(Endpoint, GoferBrokeError)
     case stopped(GoferBrokeError)
@@ -39,17 +39,21 @@ enum NodeEvent: Sendable {
     case client(ClientInput)
 }
 
-/// Who takes the events, on the node's queue.
-protocol NodeEventSink: AnyObject, Sendable {
-    /// Takes one event. Must not block.
-    func handle(_ event: NodeEvent)
+/// Who says which deltas are of interest.
+package protocol DeltaWatcher: AnyObject {
     /// Whether anybody wants this delta: its value is only copied then.
     func isWatched(lane: DeltaLane, group: DeltaLabel, key: DeltaLabel) -> Bool
 }
 
+/// Who takes the events, on the node's queue.
+protocol NodeEventSink: DeltaWatcher, Sendable {
+    /// Takes one event. Must not block.
+    func handle(_ event: NodeEvent)
+}
+
 extension NodeEvent {
     /// A copy of an event; nil for kinds that are not known here and deltas that nobody wants.
-    init?(_ event: gb_event, sink: any NodeEventSink) {
+    init?(_ event: gb_event, watcher: any DeltaWatcher) {
         let name = event.name.text
         switch Int(event.kind) {
         case GB_EVENT_JOINED:
@@ -76,7 +80,7 @@ extension NodeEvent {
             }
             self = .member(Member(event), news, time: event.time_us)
         case GB_EVENT_DELTA:
-            guard let news = DeltaNews(event, participant: name, sink: sink) else { return nil }
+            guard let news = DeltaNews(event, participant: name, watcher: watcher) else { return nil }
             self = .delta(news)
         case GB_EVENT_LAGGED:
             self = .lagged(Int(clamping: event.count))
@@ -145,13 +149,13 @@ extension Member {
 }
 
 extension DeltaNews {
-    init?(_ event: gb_event, participant: String, sink: any NodeEventSink) {
+    init?(_ event: gb_event, participant: String, watcher: any DeltaWatcher) {
         guard let lane = DeltaLane(rawValue: event.lane), let subject = event.record ?? event.before else { return nil }
         var view = gb_delta()
         gb_record_view(subject, &view)
         let group = DeltaLabel(bytes: view.group.bytes)
         let key = DeltaLabel(bytes: view.key.bytes)
-        guard sink.isWatched(lane: lane, group: group, key: key) else { return nil }
+        guard watcher.isWatched(lane: lane, group: group, key: key) else { return nil }
         self.init(participant: participant, generation: event.generation, lane: lane, group: group, key: key, version: view.version)
         if event.record != nil, view.type != GB_VALUE_TOMBSTONE {
             self.delta = Delta(view, participant: participant, generation: event.generation, lane: lane)

@@ -28,21 +28,23 @@ struct NodeOptions: Sendable {
 }
 
 /// What may change while a node runs; zero means the core's default.
-struct EngineSettings: Sendable, Hashable {
-    var gossipInterval = Duration.zero
-    var heartbeatInterval = Duration.zero
-    var probeTimeout = Duration.zero
-    var linkTimeout = Duration.zero
-    var tombstoneGrace = Duration.zero
-    var departedRetention = Duration.zero
-    var pullStall = Duration.zero
-    var reconnectInterval = Duration.zero
-    var leaveTimeout = Duration.zero
-    var exchangesPerRound: UInt32 = 0
-    var keyCountMax: UInt32 = 0
-    var valueSizeMax: UInt32 = 0
-    var linkQueueMax: UInt32 = 0
-    var isPushDisabled = false
+package struct EngineSettings: Sendable, Hashable {
+    package var gossipInterval = Duration.zero
+    package var heartbeatInterval = Duration.zero
+    package var probeTimeout = Duration.zero
+    package var linkTimeout = Duration.zero
+    package var tombstoneGrace = Duration.zero
+    package var departedRetention = Duration.zero
+    package var pullStall = Duration.zero
+    package var reconnectInterval = Duration.zero
+    package var leaveTimeout = Duration.zero
+    package var exchangesPerRound: UInt32 = 0
+    package var keyCountMax: UInt32 = 0
+    package var valueSizeMax: UInt32 = 0
+    package var linkQueueMax: UInt32 = 0
+    package var isPushDisabled = false
+
+    package init() {}
 
     var c: gb_engine_settings {
         var settings = gb_engine_settings()
@@ -163,7 +165,7 @@ final class NodeHandle: @unchecked Sendable {
         for _ in 0..<Self.eventsPerTurn {
             var event: UnsafePointer<gb_event>?
             guard gb_node_event_next(self.node, &event) == GB_OK, let event else { return }
-            let copy = NodeEvent(event.pointee, sink: sink)
+            let copy = NodeEvent(event.pointee, watcher: sink)
             gb_event_release(self.node, event)
             if let copy {
                 sink.handle(copy)

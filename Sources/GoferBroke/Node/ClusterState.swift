@@ -5,13 +5,13 @@
 // file's, differences are told once -> changes made anywhere arrive as deltas and are applied. A node that finds no cluster
 // settles at once with what its file says.
 
-internal import GoferBrokeConfiguration
+package import GoferBrokeConfiguration
 
 /// The cluster configuration between the config lanes and the node. A value: told of deltas and members, it answers with
 /// what to publish and what changed.
-struct ClusterState: Sendable {
+package struct ClusterState: Sendable {
     /// The key group of the config lane.
-    static let group: DeltaLabel = "config"
+    package static let group: DeltaLabel = "config"
     /// In microseconds. A joiner that heard of no entry by then is part of a cluster that has none.
     static let silenceTime: UInt64 = 1_000_000
     /// By then the entries have come, if the first has: config lanes are told right after membership.
@@ -20,26 +20,26 @@ struct ClusterState: Sendable {
     static let differenceTime: UInt64 = 2_000_000
 
     /// What has to be done outside.
-    struct Outcome: Sendable {
-        var events: [ConfigurationEvent] = []
-        var publish: [ConfigurationPublication] = []
-        var withdraw: [String] = []
+    package struct Outcome: Sendable {
+        package var events: [ConfigurationEvent] = []
+        package var publish: [ConfigurationPublication] = []
+        package var withdraw: [String] = []
         /// Keys that the file has otherwise than the cluster.
-        var differences: [ConfigurationDifference] = []
-        var isNewlySettled = false
+        package var differences: [ConfigurationDifference] = []
+        package var isNewlySettled = false
     }
 
-    private(set) var replicated: ReplicatedConfiguration
+    package private(set) var replicated: ReplicatedConfiguration
     private let file: ParsedConfiguration<ClusterConfiguration>
     private let name: String
     private var joinedAt: UInt64?
-    private(set) var isSettled = false
+    package private(set) var isSettled = false
     private var isDutyDue = false
     private var differencesDueAt: UInt64?
 
-    var configuration: ClusterConfiguration { self.replicated.configuration }
+    package var configuration: ClusterConfiguration { self.replicated.configuration }
 
-    init(name: String, file: ParsedConfiguration<ClusterConfiguration>, own: [Delta]) {
+    package init(name: String, file: ParsedConfiguration<ClusterConfiguration>, own: [Delta]) {
         self.name = name
         self.file = file
         self.replicated = ReplicatedConfiguration(selfName: name, file: file)
@@ -49,7 +49,7 @@ struct ClusterState: Sendable {
     }
 
     /// The node is part of a cluster of so many members, self included.
-    mutating func joined(memberCount: Int, time: UInt64) -> Outcome {
+    package mutating func joined(memberCount: Int, time: UInt64) -> Outcome {
         guard !self.isSettled else { return Outcome() }
         if memberCount > 1 {
             self.joinedAt = time
@@ -61,7 +61,7 @@ struct ClusterState: Sendable {
     }
 
     /// Each tick: settles a joiner to whom the cluster's entries have come, or that heard of none for long enough.
-    mutating func settleIfDue(time: UInt64) -> Outcome {
+    package mutating func settleIfDue(time: UInt64) -> Outcome {
         guard !self.isSettled, let joinedAt else { return Outcome() }
         let pause = self.replicated.entries.isEmpty ? Self.silenceTime : Self.arrivalTime
         return time >= joinedAt + pause ? self.settle(time: time) : Outcome()
@@ -76,7 +76,7 @@ struct ClusterState: Sendable {
     }
 
     /// A delta of a config lane.
-    mutating func handle(_ news: DeltaNews) -> Outcome {
+    package mutating func handle(_ news: DeltaNews) -> Outcome {
         guard news.group == Self.group, NodeName(news.participant) != NodeName(self.name) else { return Outcome() }
         self.isDutyDue = true
         guard let delta = news.delta else {
@@ -89,7 +89,7 @@ struct ClusterState: Sendable {
     }
 
     /// All config deltas of a participant that came back, or after events were lost.
-    mutating func handle(_ deltas: [Delta]) -> Outcome {
+    package mutating func handle(_ deltas: [Delta]) -> Outcome {
         self.isDutyDue = true
         var outcome = Outcome()
         for delta in deltas where delta.group == Self.group && NodeName(delta.participant) != NodeName(self.name) {
@@ -107,18 +107,18 @@ struct ClusterState: Sendable {
     }
 
     /// A participant is dead, left, or in a later life.
-    mutating func departed(_ participant: String) {
+    package mutating func departed(_ participant: String) {
         self.isDutyDue = true
         self.replicated.forget(publisher: participant)
     }
 
     /// Someone new may be the first by name.
-    mutating func membersChanged() {
+    package mutating func membersChanged() {
         self.isDutyDue = true
     }
 
     /// Once a second: tells differences when it is time, and does this node's duty.
-    mutating func tick(time: UInt64, liveMembers: () -> [String]) -> Outcome {
+    package mutating func tick(time: UInt64, liveMembers: () -> [String]) -> Outcome {
         var outcome = Outcome()
         guard self.isSettled else { return outcome }
         if let due = self.differencesDueAt, time >= due {
@@ -138,7 +138,7 @@ struct ClusterState: Sendable {
     }
 
     /// A change made here.
-    mutating func change(_ key: String, to text: String) throws(ConfigurationError) -> Outcome {
+    package mutating func change(_ key: String, to text: String) throws(ConfigurationError) -> Outcome {
         let (publication, events) = try self.replicated.change(key, to: text)
         return Outcome(events: events, publish: [publication])
     }

@@ -2,7 +2,7 @@
 // The failure detector between the pump, which feeds it, and readers.
 
 internal import Dispatch
-internal import GoferBrokeMembership
+package import GoferBrokeMembership
 
 /// The failure detector and its clock. The pump feeds it; anybody reads. The lock is held for the detector's own work alone.
 final class DetectorBox: Sendable {
@@ -104,7 +104,7 @@ final class DetectorBox: Sendable {
 }
 
 extension GoferBrokeMembership.Member {
-    init(_ member: Member) {
+    package init(_ member: Member) {
         self.init(
             name: member.name,
             generation: member.generation,

@@ -7,7 +7,7 @@ internal import GoferBrokeMembership
 internal import Logging
 
 extension GossipNode: NodeEventSink {
-    func isWatched(lane: DeltaLane, group: DeltaLabel, key: DeltaLabel) -> Bool {
+    package func isWatched(lane: DeltaLane, group: DeltaLabel, key: DeltaLabel) -> Bool {
         lane == .config || self.hub.isWatched(lane: lane, group: group, key: key)
     }
 

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 // From the cluster configuration to the settings of core and detector.
 
-internal import GoferBrokeConfiguration
-internal import GoferBrokeMembership
+package import GoferBrokeConfiguration
+package import GoferBrokeMembership
 
 extension EngineSettings {
     /// What the core takes of the cluster configuration, and how long this node's leave may take.
-    init(_ cluster: ClusterConfiguration, leaveTimeout: Duration) {
+    package init(_ cluster: ClusterConfiguration, leaveTimeout: Duration) {
         self.init()
         self.gossipInterval = cluster.gossipInterval
         self.heartbeatInterval = cluster.heartbeatInterval
@@ -29,7 +29,7 @@ extension EngineSettings {
 
 extension DetectorSettings {
     /// What the detector takes of the cluster configuration.
-    init(_ cluster: ClusterConfiguration) {
+    package init(_ cluster: ClusterConfiguration) {
         self.init(
             phiThreshold: cluster.phiThreshold,
             windowSize: cluster.phiWindowSize,

@@ -44,6 +44,11 @@ struct Terminal: Sendable {
         Terminal(environment, isTerminal: isatty(STDOUT_FILENO) == 1, windowWidth: windowWidth())
     }
 
+    /// Whether standard error is one: where progress is shown.
+    static var isErrorTerminal: Bool {
+        isatty(STDERR_FILENO) == 1
+    }
+
     /// From what the system says.
     init(_ environment: [String: String], isTerminal: Bool, windowWidth: Int?) {
         let stated = environment["COLUMNS"].flatMap { Int($0) }.flatMap { $0 > 0 ? $0 : nil }
@@ -104,6 +109,11 @@ enum Console {
     /// Writes a line to standard error; nobody can be told where that fails.
     static func complain(_ line: String) {
         _ = self.write(Array((line + "\n").utf8), to: STDERR_FILENO)
+    }
+
+    /// Writes to standard error as it is; nobody can be told where that fails.
+    static func writeError(_ text: String) {
+        _ = self.write(Array(text.utf8), to: STDERR_FILENO)
     }
 
     private static func write(_ bytes: [UInt8], to descriptor: Int32) -> String? {

@@ -1,0 +1,69 @@
+// SPDX-License-Identifier: Apache-2.0
+// What must hold once nothing befalls the cluster any more.
+
+internal import GoferBroke
+
+extension Simulation {
+    /// Links that a node of a calm cluster may have: all others in a mesh, else two for each of four rings, and some of visits.
+    func linkBound(_ memberCount: Int) -> Int {
+        memberCount <= 20 ? memberCount + 4 : 20
+    }
+
+    /// Whether all that run know the same, hold each other for alive and everybody else for gone.
+    func isAgreed() -> Bool {
+        self.disagreement() == nil
+    }
+
+    /// The first thing that keeps the cluster from agreement; nil: all is well.
+    func disagreement() -> Violation? {
+        let running = self.running
+        guard let first = running.first, let hash = first.engine?.mapHash else { return nil }
+        for place in running {
+            guard let engine = place.engine else { continue }
+            if engine.mapHash != hash {
+                return Violation(kind: .disagreement, observer: place.name, text: "knows other things than \(first.name)")
+            }
+            if self.options.hasConfiguration, place.configuration.configuration != first.configuration.configuration {
+                let text = "has another cluster configuration than \(first.name)"
+                return Violation(kind: .disagreement, observer: place.name, text: text)
+            }
+            if let violation = self.membershipViolation(at: place, engine, running) {
+                return violation
+            }
+        }
+        return nil
+    }
+
+    private func membershipViolation(at place: NodePlace, _ engine: EngineHandle, _ running: [NodePlace]) -> Violation? {
+        var seen = 0
+        for member in engine.members {
+            guard let target = self.place(named: member.name) else { continue }
+            if target.isRunning, target.generation == member.generation {
+                seen += 1
+                if member.status != .alive {
+                    return Violation(kind: .membership, observer: place.name, text: "\(member.name) runs and is \(member.status)")
+                }
+            } else if member.status < .dead {
+                let text = "\(member.name)@\(member.generation) is gone and is \(member.status)"
+                return Violation(kind: .membership, observer: place.name, text: text)
+            }
+        }
+        if seen != running.count {
+            return Violation(kind: .membership, observer: place.name, text: "knows \(seen) of \(running.count) that run")
+        }
+        return nil
+    }
+
+    /// Bounds that hold in the calm, some time after agreement.
+    func calmViolation() -> Violation? {
+        for place in self.running {
+            guard let engine = place.engine else { continue }
+            let links = engine.statistics.linksOpen
+            if links > self.linkBound(self.running.count) {
+                return Violation(kind: .links, observer: place.name, text: "\(links) links among \(self.running.count) nodes")
+            }
+            engine.check()
+        }
+        return nil
+    }
+}

@@ -1,0 +1,113 @@
+// SPDX-License-Identifier: Apache-2.0
+// Compares what nodes hold with the truth, as it changes. docs/ALGORITHM.md states the rules S1 to S4.
+
+internal import GoferBroke
+
+/// What a node was last seen to know of an owner.
+struct SeenKnowledge {
+    var generation: UInt64
+    var versions: SIMD4<UInt64>
+    var floors: SIMD4<UInt64>
+}
+
+extension Simulation {
+    /// A lane with at most so many records is compared whole; of a longer one what is new, and the number of keys.
+    static let wholeLaneSize = 64
+
+    /// After a turn: what changed in the node's map. Its own deeds are the truth; those of others must agree with it.
+    func check(_ place: NodePlace, _ engine: EngineHandle) {
+        guard self.options.checks == .everyTurn else { return }
+        let number = engine.changeNumber
+        guard number != place.checkedNumber else { return }
+        let changed = engine.participants(changedAfter: place.checkedNumber)
+        place.checkedNumber = number
+        for known in changed where known.isSelf {
+            self.history.note(known, engine)
+        }
+        for known in changed where !known.isSelf {
+            self.check(known, at: place, engine)
+        }
+    }
+
+    private func check(_ known: KnownParticipant, at place: NodePlace, _ engine: EngineHandle) {
+        let before = place.seen[known.name]
+        place.seen[known.name] = SeenKnowledge(generation: known.generation, versions: known.versions, floors: known.floors)
+        if let before {
+            if known.generation < before.generation {
+                self.violate(.monotony, at: place, "\(known.name) fell from generation \(before.generation) to \(known.generation)")
+                return
+            }
+            for lane in 0..<4 where known.generation == before.generation && known.versions[lane] < before.versions[lane] {
+                self.violate(
+                    .monotony,
+                    at: place,
+                    "\(known.name) lane \(lane) fell from \(before.versions[lane]) to \(known.versions[lane])"
+                )
+                return
+            }
+        }
+        let old = before?.generation == known.generation ? before : nil
+        guard let life = self.history.life(of: known.name, generation: known.generation) else {
+            if known.versions != .zero {
+                self.violate(.forgery, at: place, "\(known.name) never had generation \(known.generation)")
+            }
+            return
+        }
+        for lane in DeltaLane.allCases {
+            let number = Int(lane.rawValue)
+            guard known.versions[number] != old?.versions[number] ?? 0 || known.floors[number] != old?.floors[number] ?? 0 else {
+                continue
+            }
+            self.checkLane(lane, of: known, life.lanes[number], old, at: place, engine)
+        }
+    }
+
+    private func checkLane(
+        _ lane: DeltaLane,
+        of known: KnownParticipant,
+        _ truth: LaneHistory,
+        _ old: SeenKnowledge?,
+        at place: NodePlace,
+        _ engine: EngineHandle
+    ) {
+        let number = Int(lane.rawValue)
+        let version = known.versions[number]
+        guard version > 0 else { return }
+        let subject = "\(known.name)@\(known.generation) \(lane) up to \(version)"
+        guard version <= truth.version else {
+            self.violate(.forgery, at: place, "\(subject), but its owner had only \(truth.version)")
+            return
+        }
+        let floorMoved = known.floors[number] != old?.floors[number] ?? 0
+        let live = Int(truth.deeds[Int(version - 1)].liveCount)
+        let isWhole = floorMoved || old == nil || live <= Self.wholeLaneSize
+        let records = engine.records(of: known.name, lane: lane, after: isWhole ? 0 : (old?.versions[number] ?? 0))
+        var liveHere = 0
+        for record in records {
+            guard record.version <= version, record.version > 0 else {
+                self.violate(.scuttlebutt, at: place, "\(subject): a record of version \(record.version)")
+                return
+            }
+            let deed = truth.deeds[Int(record.version - 1)]
+            guard deed.keyDigest == record.keyDigest, deed.isTombstone == record.isTombstone, deed.valueDigest == record.valueDigest
+            else {
+                self.violate(.scuttlebutt, at: place, "\(subject): version \(record.version) is not what its owner wrote")
+                return
+            }
+            guard deed.nextVersion > version else {
+                let isBack = truth.deeds[Int(deed.nextVersion - 1)].isTombstone
+                let text = "\(subject): version \(record.version) was followed by \(deed.nextVersion) of the same key"
+                self.violate(isBack ? .resurrection : .scuttlebutt, at: place, text)
+                return
+            }
+            liveHere += record.isTombstone ? 0 : 1
+        }
+        if isWhole, liveHere != live {
+            self.violate(liveHere > live ? .resurrection : .scuttlebutt, at: place, "\(subject): \(liveHere) keys, its owner had \(live)")
+        }
+    }
+
+    func violate(_ kind: Violation.Kind, at place: NodePlace, _ text: String) {
+        self.violate(Violation(kind: kind, observer: place.name, text: text))
+    }
+}
