@@ -61,5 +61,6 @@ need_packages() {
 
 # What is built on: libuv alone.
 demo_packages=(libuv1-dev)
-# What the tests use beside it: the build of the C core, its formatter, integration tests, the check of goferbroke.pc.
-test_packages=(cmake ninja-build clang-format python3 pkgconf)
+# What the tests use beside it: the build of the C core, its formatter, integration tests, the check of goferbroke.pc, hosts made of
+# network namespaces.
+test_packages=(cmake ninja-build clang-format python3 pkgconf iproute2 nftables)

@@ -203,7 +203,9 @@ extension PhiAccrualDetector {
         let detail = self.ensureDetail(slot)
         guard let check = self.details[detail].check else { return }
         self.cancelCheck(slot)
-        if self.accusedByUs.contains(slot) {
+        // A look whether it is back only ever takes an accusation away: where that has fallen meanwhile, the dials are older than
+        // the word that felled it.
+        if self.accusedByUs.contains(slot) || check.cause == .recheck {
             self.settleCheck(slot, now: now)
             return
         }

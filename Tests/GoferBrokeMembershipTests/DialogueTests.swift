@@ -215,6 +215,25 @@ struct DialogueTests {
         }
     }
 
+    @Test("A look whether it is back, begun before it refuted, does not accuse it anew", arguments: [true, false])
+    func refutedDuringRecheck(isLeftUnanswered: Bool) {
+        var d = Dialogue(others: ["b", "c"])
+        d.say(.linkClosed(name: "b", generation: 1, cause: .timedOut))
+        d.result("b", .unreachable, helper: "c")
+        for _ in 0..<3 { d.result("b", .unreachable) }
+        #expect(d.status("b") == .suspect)
+        let looks = d.pass(.milliseconds(1_100), hearing: ["c"])
+        #expect(looks.filter { $0 == .probe(target: "b", generation: 1) }.count == 3)
+        d.say(.memberUpdated(Member(name: "b", generation: 1, incarnation: 1)))
+        #expect(d.status("b") == .alive)
+        if !isLeftUnanswered {
+            for _ in 0..<3 { #expect(d.result("b", .unreachable).isEmpty) }
+        }
+        let actions = d.pass(.milliseconds(700), hearing: ["c"])
+        #expect(!actions.contains { if case .accuse = $0 { true } else { false } })
+        #expect(d.status("b") == .alive)
+    }
+
     @Test("A later life that answers our dial proves the old one dead")
     func superseded() {
         var d = Dialogue(others: ["b", "c"])

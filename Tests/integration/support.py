@@ -128,11 +128,11 @@ class Stream(Process):
 class Node(Process):
     """A `gofer node`."""
 
-    def __init__(self, place, name, arguments, socket):
+    def __init__(self, place, name, arguments, socket, within=()):
         self.name = name
         self.socket = socket
         self.place = place
-        super().__init__([GOFER, "node", "--name", name, *arguments], place.environment)
+        super().__init__([*within, GOFER, "node", "--name", name, *arguments], place.environment)
 
     @property
     def address(self):
@@ -198,11 +198,11 @@ class Place:
         self.processes.append(stream)
         return stream
 
-    def launch(self, name, *arguments, cluster="test", host="127.0.0.1", socket=None):
-        """Starts a node without waiting for anything. Its socket is `NAME.sock` in the folder."""
+    def launch(self, name, *arguments, cluster="test", host="127.0.0.1", socket=None, within=()):
+        """Starts a node without waiting for anything. Its socket is `NAME.sock` in the folder. `within`: words before the command."""
         path = socket or str(self.folder / f"{name}.sock")
         given = ["--cluster", cluster, "--node-ip", host, *([] if path == "default" else ["--client-socket", path]), *arguments]
-        node = Node(self, name, given, path)
+        node = Node(self, name, given, path, within)
         self.processes.append(node)
         return node
 
