@@ -25,7 +25,7 @@ void gb_engine_read_stats(const gb_engine *e, gb_engine_stats *out)
         if (peer == NULL || p == NULL) {
             continue;
         }
-        out->map_bytes += p->byte_count;
+        out->map_bytes += gb_map_bytes(p);
         out->map_keys += p->key_count;
         if (!peer->is_announced) {
             continue;
