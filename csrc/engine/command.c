@@ -94,10 +94,9 @@ void gb_engine_leave(gb_engine *e, gb_time_us now)
         if (know == NULL) {
             continue;
         }
-        know->is_lazy = false;
+        know_set_lazy(e, link, e->self->slot, false);
         if ((know->known & GB_LANE_BIT(GB_LANE_MEMBERSHIP)) == 0) {
-            know->known |= GB_LANE_BIT(GB_LANE_MEMBERSHIP);
-            know->version[GB_LANE_MEMBERSHIP] = 0;
+            (void)know_state(e, link, know, GB_LANE_MEMBERSHIP, 0);
         }
         (void)feed_enqueue(e, link, e->self, GB_LANE_MEMBERSHIP, false, 0);
         link->leave_told = true;

@@ -69,21 +69,26 @@ bool feed_enqueue(gb_engine *e, gb_link *link, const gb_participant *p, gb_lane 
     if (know == NULL) {
         return false;
     }
-    if (is_pulled) {
-        know->pulled |= GB_LANE_BIT(lane);
-        know->pull_floor[lane] = floor;
+    if (is_pulled && (floor > 0 || know->is_wide)) {
+        gb_know_wide *wide = know_widen(e, link, know);
+        if (wide == NULL) {
+            return false;
+        }
+        wide->pull_floor[lane] = floor;
     }
     if ((know->queued & GB_LANE_BIT(lane)) != 0) {
+        know->pulled |= is_pulled ? GB_LANE_BIT(lane) : 0;
         return true;
     }
     bool is_bulk =
-        is_pulled && gb_map_bytes_after(p, lane, know->version[lane]) > GB_CHUNK_SIZE / 2;
+        is_pulled && gb_map_bytes_after(p, lane, know_stated(know, lane)) > GB_CHUNK_SIZE / 2;
     gb_feed_queue *queue = is_bulk ? &link->feed_bulk[lane] : &link->feed[lane];
     if (!queue_push(e, queue, p->slot)) {
         link_doom(link, GB_CLOSE_BY_US);
         return false;
     }
     know->queued |= GB_LANE_BIT(lane);
+    know->pulled |= is_pulled ? GB_LANE_BIT(lane) : 0;
     return true;
 }
 
@@ -139,7 +144,7 @@ static bool feed_item(gb_engine *e, gb_link *link, gb_lane lane, uint32_t slot)
     }
     gb_selection selection = {
         .from = from,
-        .floor = is_pulled ? know->pull_floor[lane] : 0,
+        .floor = is_pulled && know->is_wide ? know->as.wide->pull_floor[lane] : 0,
         .flags =
             (uint8_t)((is_pulled ? GB_DELTAS_PULLED : 0) | (is_resetting ? GB_DELTAS_RESET : 0)),
     };
@@ -149,8 +154,9 @@ static bool feed_item(gb_engine *e, gb_link *link, gb_lane lane, uint32_t slot)
     }
     e->stats.deltas_sent += selection.count;
     link->delta_at = e->now;
-    know->known |= bit;
-    know->version[lane] = selection.to;
+    if (!know_state(e, link, know, lane, selection.to)) {
+        return true;
+    }
     bool is_end = (selection.flags & GB_DELTAS_END) != 0;
     if ((selection.flags & GB_DELTAS_RESET) != 0 && !is_end) {
         know->resetting |= bit;
@@ -169,9 +175,10 @@ void feed_link(gb_engine *e, gb_link *link)
         uint32_t slot = queue->items[queue->head];
         if (feed_item(e, link, lane, slot)) {
             queue_pop(e, queue);
-            if (slot < link->know_count) {
-                link->know[slot].queued &= (uint8_t)~GB_LANE_BIT(lane);
-                link->know[slot].pulled &= (uint8_t)~GB_LANE_BIT(lane);
+            gb_know *know = know_find(link, slot);
+            if (know != NULL) {
+                know->queued &= (uint8_t)~GB_LANE_BIT(lane);
+                know->pulled &= (uint8_t)~GB_LANE_BIT(lane);
             }
         }
         if (link->out.len >= GB_CHUNK_SIZE) {

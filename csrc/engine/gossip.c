@@ -194,10 +194,9 @@ static void learn_entry(gb_engine *e, gb_link *link, const gb_participant *p,
     if (know == NULL) {
         return;
     }
-    know->known |= lanes;
     for (uint8_t lane = 0; lane < GB_LANE_COUNT; lane++) {
-        if ((lanes & GB_LANE_BIT(lane)) != 0) {
-            know->version[lane] = entry->version[lane];
+        if ((lanes & GB_LANE_BIT(lane)) != 0 &&
+            know_state(e, link, know, (gb_lane)lane, entry->version[lane])) {
             know->resetting &= (uint8_t)~GB_LANE_BIT(lane);
         }
     }
@@ -256,7 +255,8 @@ static uint32_t learn_digest(gb_engine *e, gb_link *link, const gb_digest *diges
 /* Do we hold something else than what the peer is believed to know? */
 static bool differs(const gb_link *link, const gb_participant *p)
 {
-    if (p->slot < link->know_count && link->know[p->slot].is_outdated) {
+    const gb_know *know = know_find(link, p->slot);
+    if (know != NULL && know->is_outdated) {
         return true;
     }
     for (uint8_t lane = 0; lane < GB_LANE_COUNT; lane++) {
@@ -282,7 +282,8 @@ static uint32_t list_answer(gb_engine *e, gb_link *link, const gb_digest *digest
         if (p == NULL) {
             continue;
         }
-        bool is_outdated = slot < link->know_count && link->know[slot].is_outdated;
+        const gb_know *know = know_find(link, slot);
+        bool is_outdated = know != NULL && know->is_outdated;
         bool is_named = e->stamps[slot] == named || is_outdated ||
                         (buckets->is_any && set_has(buckets, p, digest->bucket_bits));
         if (!is_named) {
@@ -359,26 +360,26 @@ static void end_exchange(gb_engine *e, gb_link *link)
     link->was_exchanged = true;
 }
 
+/* What a digest that is being processed speaks of. */
+typedef struct digest_names {
+    const bucket_set *buckets;
+    uint8_t bits;
+} digest_names;
+
+static bool is_named(const gb_engine *e, const gb_participant *p, const void *user)
+{
+    const digest_names *names = user;
+    return e->stamps[p->slot] == e->stamp ||
+           (names->buckets->is_any && set_has(names->buckets, p, names->bits));
+}
+
 /* The answer names every difference: what it does not name, and did not change here since the SYN,
  * the peer knows as we do. */
 static void learn_silence(gb_engine *e, gb_link *link, const gb_digest *digest,
                           const bucket_set *theirs)
 {
-    for (uint32_t slot = 0; slot < gb_map_slot_end(e->map); slot++) {
-        const gb_participant *p = gb_map_at(e->map, slot);
-        if (p == NULL || e->stamps[slot] == e->stamp || p->changed_no > link->exchange_change_no ||
-            (theirs->is_any && set_has(theirs, p, digest->bucket_bits))) {
-            continue;
-        }
-        gb_know *know = know_at(e, link, slot);
-        if (know == NULL) {
-            return;
-        }
-        know->known = GB_LANES_ALL;
-        for (uint8_t lane = 0; lane < GB_LANE_COUNT; lane++) {
-            know->version[lane] = gb_map_version(p, (gb_lane)lane);
-        }
-    }
+    const digest_names names = {.buckets = theirs, .bits = digest->bucket_bits};
+    know_raise(e, link, link->exchange_change_no, is_named, &names);
 }
 
 static void answer_syn_ack(gb_engine *e, gb_link *link, const gb_digest *digest,

@@ -159,21 +159,6 @@ typedef enum gb_link_purpose {
     PURPOSE_PROBE,
 } gb_link_purpose;
 
-/* What the peer of a link knows of one participant, as far as we can tell: a hint. */
-typedef struct gb_know {
-    uint64_t version[GB_LANE_COUNT];
-    uint64_t pull_floor[GB_LANE_COUNT]; /* stated by a PULL; of lanes in `pulled` */
-    uint64_t tx_generation; /* our index for it is defined for this life; 0: not defined */
-    gb_time_us gap_asked;
-    uint8_t known;     /* lanes whose version is stated */
-    uint8_t queued;    /* lanes waiting in a feed queue, once each */
-    uint8_t pulled;    /* those of them that a PULL asked for */
-    uint8_t i_have;    /* lanes to be told by the next I-HAVE */
-    uint8_t resetting; /* lanes in the middle of a reset */
-    bool is_lazy;      /* I-HAVE instead of pushes */
-    bool is_outdated;  /* the peer named an older life: the next digest says so */
-} gb_know;
-
 /* A queue of slots that forgets its memory when it runs empty. */
 typedef struct gb_feed_queue {
     uint32_t *items;
@@ -182,12 +167,8 @@ typedef struct gb_feed_queue {
     uint32_t capacity;
 } gb_feed_queue;
 
-/* Meaning of an index that the peer has defined. */
-typedef struct gb_rx_index {
-    uint64_t generation; /* 0: not defined */
-    uint64_t name_hash;
-    uint32_t slot; /* UINT32_MAX: nobody here; see know_rebind */
-} gb_rx_index;
+typedef struct gb_know_page gb_know_page;     /* engine/know.h */
+typedef struct gb_loose_index gb_loose_index; /* engine/know.h */
 
 typedef struct gb_link {
     gb_list_node node; /* in engine->links */
@@ -223,13 +204,19 @@ typedef struct gb_link {
     gb_time_us activity_at;
     gb_time_us unwanted_since; /* GB_NO_TIME: wanted */
 
-    gb_know *know;
-    uint32_t know_count;
-    gb_rx_index *rx;
+    gb_know_page *pages; /* by slot / ENGINE_KNOW_PAGE */
+    uint32_t page_count;
+    uint32_t pages_used; /* that have entries */
     uint32_t rx_count;
-    bool is_agreed; /* hashes agreed at some time: then everything not changed since agreed_no is
-                       known */
+    uint16_t *rx; /* by the peer's index: 0: not defined; 1 + slot: the present life there; from
+                     ENGINE_RX_LOOSE on: a place in `loose` */
+    gb_loose_index *loose;
+    uint32_t loose_count;
+    uint32_t loose_capacity;
+    bool is_agreed; /* hashes agreed at some time: when the map's change counter was agreed_no */
     uint64_t agreed_no;
+    uint64_t known_no; /* what has not changed here since is known there as here, but for the
+                          entries that are apart; 0: nothing is */
 
     gb_feed_queue feed[GB_LANE_COUNT]; /* small first, within a lane */
     gb_feed_queue feed_bulk[GB_LANE_COUNT];
@@ -356,8 +343,7 @@ struct gb_engine {
 
     gb_peer **peers; /* by slot */
     uint32_t peer_count;
-    gb_list accusers;     /* peers whose membership lane accuses somebody */
-    bool has_loose_index; /* a peer's index may mean somebody who was not known then */
+    gb_list accusers; /* peers whose membership lane accuses somebody */
     gb_list links;
     uint32_t link_count;
     uint32_t client_count;
@@ -553,29 +539,6 @@ void peer_on_change(void *user, const gb_participant *participant, gb_lane lane,
 gb_time_us peer_forget_departed(gb_engine *e);
 void peer_free(gb_engine *e, gb_peer *peer);
 
-/* ---- know.c ------------------------------------------------------------------------------------
- */
-
-/* The entry for a slot; NULL without memory. */
-gb_know *know_at(gb_engine *e, gb_link *link, uint32_t slot);
-/* The version that the peer is believed to know; false: no idea. */
-bool know_version(const gb_link *link, const gb_participant *p, gb_lane lane, uint64_t *version);
-/* Before a participant changes here: what an agreement of hashes implied is written down. */
-void know_before_change(gb_engine *e, const gb_participant *p);
-void know_agreed(gb_engine *e, gb_link *link);
-/* A slot got another meaning. */
-void know_forget_slot(gb_engine *e, uint32_t slot);
-/* Indexes that peers defined for somebody who was not known here then mean `p` now. */
-void know_rebind(gb_engine *e, const gb_participant *p);
-/* Make sure that our indexes of these slots are defined on the link, in one INDEX frame. */
-bool know_define(gb_engine *e, gb_link *link, const uint32_t *slots, uint32_t count);
-void know_index(gb_engine *e, gb_link *link, gb_list_cursor *cursor);
-/* A digest names somebody by an index. If that means an older life than we know, of which there may
- * be nothing to tell but that, the answer will say so. */
-void know_note_outdated(gb_engine *e, gb_link *link, uint32_t index);
-/* The participant that an index of the peer's means now; NULL: nobody here. */
-gb_participant *know_participant(const gb_engine *e, const gb_link *link, uint32_t index);
-
 /* ---- push.c ------------------------------------------------------------------------------------
  */
 
@@ -675,5 +638,7 @@ void probe_dial_ended(gb_engine *e, gb_link *link, const gb_hello *hello, uint8_
 void probe_link_lost(gb_engine *e, uint64_t link);
 gb_time_us probe_due(gb_engine *e);
 void probe_deinit(gb_engine *e);
+
+#include "engine/know.h" /* its inline functions look into a link */
 
 #endif

@@ -224,8 +224,9 @@ gb_time_us join_due(gb_engine *e)
 
 void join_leave_ping(gb_engine *e, gb_link *link)
 {
-    bool is_told = link->leave_told &&
-                   (link->know[e->self->slot].queued & GB_LANE_BIT(GB_LANE_MEMBERSHIP)) == 0;
+    const gb_know *know = know_find(link, e->self->slot);
+    bool is_told =
+        link->leave_told && (know == NULL || (know->queued & GB_LANE_BIT(GB_LANE_MEMBERSHIP)) == 0);
     if (is_told && link->leave_ping == 0 && !e->is_publish_due) {
         link->leave_ping = engine_request_no(e);
         (void)link_encoded(e, link, gb_empty_encode(&link->out, GB_FRAME_PING, link->leave_ping));

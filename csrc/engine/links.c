@@ -88,8 +88,7 @@ void link_free(gb_engine *e, gb_link *link)
     gb_out_deinit(&link->out);
     feed_deinit(e, link);
     gb_free(e->allocator, link->i_have_slots);
-    gb_free(e->allocator, link->know);
-    gb_free(e->allocator, link->rx);
+    know_deinit(e, link);
     gb_free(e->allocator, link->held);
     gb_free(e->allocator, link->held_bytes);
     gb_free(e->allocator, link->remote_host);

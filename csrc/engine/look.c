@@ -25,7 +25,7 @@ void gb_engine_read_stats(const gb_engine *e, gb_engine_stats *out)
         if (peer == NULL || p == NULL) {
             continue;
         }
-        out->map_bytes += p->byte_count;
+        out->map_bytes += gb_map_bytes(p);
         out->map_keys += p->key_count;
         if (!peer->is_announced) {
             continue;
@@ -64,6 +64,22 @@ bool gb_engine_member(const gb_engine *e, gb_slice name, gb_member *out)
     return true;
 }
 
+static void check_indexes(const gb_engine *e, const gb_link *link)
+{
+    uint32_t loose = 0;
+    for (uint32_t index = 0; index < link->rx_count; index++) {
+        uint32_t rx = link->rx[index];
+        if (rx >= ENGINE_RX_LOOSE) {
+            loose++;
+            GB_ASSERT(rx - ENGINE_RX_LOOSE < link->loose_count);
+            GB_ASSERT(link->loose[rx - ENGINE_RX_LOOSE].index == index);
+        } else {
+            GB_ASSERT(rx == 0 || gb_map_at(e->map, rx - 1) != NULL);
+        }
+    }
+    GB_ASSERT(loose == link->loose_count && loose <= link->loose_capacity);
+}
+
 static void check_link(const gb_engine *e, const gb_link *link)
 {
     uint32_t pulls = 0;
@@ -78,14 +94,21 @@ static void check_link(const gb_engine *e, const gb_link *link)
         queued += link->feed[lane].count + link->feed_bulk[lane].count;
     }
     uint32_t bits = 0;
-    for (uint32_t slot = 0; slot < link->know_count; slot++) {
-        const gb_know *know = &link->know[slot];
+    uint32_t pages = 0;
+    for (uint32_t slot = 0; slot < link->page_count * ENGINE_KNOW_PAGE; slot++) {
+        const gb_know *know = know_find(link, slot);
+        if (know == NULL) {
+            continue;
+        }
+        pages += slot % ENGINE_KNOW_PAGE == 0 ? 1 : 0;
         GB_ASSERT((know->pulled & ~know->queued) == 0);
         for (uint8_t lane = 0; lane < GB_LANE_COUNT; lane++) {
             bits += (know->queued & GB_LANE_BIT(lane)) != 0 ? 1 : 0;
         }
     }
     GB_ASSERT(queued == bits);
+    GB_ASSERT(pages == link->pages_used);
+    check_indexes(e, link);
 }
 
 void gb_engine_check(const gb_engine *e)

@@ -188,10 +188,10 @@ static void peer_remove(gb_engine *e, gb_peer *peer)
     bool was_accuser = peer->accuse_count > 0;
     pull_forget(e, peer);
     know_forget_slot(e, peer->slot);
+    know_life_ends(e, p);
     e->peers[peer->slot] = NULL;
     gb_map_remove(e->map, p);
     peer_free(e, peer);
-    e->has_loose_index = true;
     e->is_ring_dirty = true;
     if (was_accuser) {
         recount_accused(e);
@@ -246,6 +246,7 @@ gb_err peer_renew(gb_engine *e, gb_peer *peer, uint64_t generation)
 {
     gb_participant *p = peer_participant(e, peer);
     GB_ASSERT(p != NULL && generation > p->generation);
+    know_life_ends(e, p);
     gb_err err = gb_map_renew(e->map, &p, generation);
     if (err != GB_OK) {
         return err;

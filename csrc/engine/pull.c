@@ -65,11 +65,10 @@ void pull_serve(gb_engine *e, gb_link *link, gb_list_cursor *cursor)
         }
         uint8_t bit = GB_LANE_BIT(entry.lane);
         know_before_change(e, p);
-        if (link->is_agreed && p->changed_no <= link->agreed_no) {
-            link->is_agreed = false; /* its word counts more than what a hash implied */
+        know->is_apart = true; /* its word counts more than what a hash implied */
+        if (!know_state(e, link, know, (gb_lane)entry.lane, entry.version)) {
+            return;
         }
-        know->known |= bit;
-        know->version[entry.lane] = entry.version;
         know->resetting &= (uint8_t)~bit;
         (void)feed_enqueue(e, link, p, (gb_lane)entry.lane, true, entry.floor);
     }
@@ -80,7 +79,7 @@ void pull_cancel(gb_engine *e, gb_link *link, gb_list_cursor *cursor)
     gb_lane_entry entry;
     while (gb_lane_list_next(GB_FRAME_PULL_CANCEL, cursor, &entry)) {
         gb_participant *p = know_participant(e, link, entry.index);
-        gb_know *know = p == NULL ? NULL : know_at(e, link, p->slot);
+        gb_know *know = p == NULL ? NULL : know_find(link, p->slot);
         if (know != NULL) {
             /* Unknown from now on: its queued item finds no version to go on from. */
             know->known &= (uint8_t)~GB_LANE_BIT(entry.lane);
@@ -158,7 +157,7 @@ static void cancel_pulls(gb_engine *e, gb_link *link)
             }
             count = 0;
         }
-        if (peer == NULL || slot >= link->know_count || link->know[slot].tx_generation == 0) {
+        if (peer == NULL || !know_is_defined(link, slot)) {
             continue;
         }
         for (uint8_t lane = 0; lane < GB_LANE_COUNT; lane++) {

@@ -54,11 +54,7 @@ static void push_on_link(gb_engine *e, gb_link *link, const gb_participant *p, g
     if (is_known && known >= gb_map_version(p, lane)) {
         return;
     }
-    gb_know *know = know_at(e, link, p->slot);
-    if (know == NULL) {
-        return;
-    }
-    if (!is_known || know->is_lazy || (known < gb_map_floor(p, lane) && known > 0)) {
+    if (!is_known || know_is_lazy(link, p->slot) || (known < gb_map_floor(p, lane) && known > 0)) {
         mark_i_have(e, link, p->slot, lane);
         return;
     }
@@ -89,9 +85,8 @@ static void raise_known(gb_engine *e, gb_link *link, uint32_t slot, gb_lane lane
         return;
     }
     uint8_t bit = GB_LANE_BIT(lane);
-    if ((know->known & bit) == 0 || know->version[lane] < version) {
-        know->known |= bit;
-        know->version[lane] = version;
+    if ((know->known & bit) == 0 || know_stated(know, lane) < version) {
+        (void)know_state(e, link, know, lane, version);
     }
 }
 
@@ -103,12 +98,11 @@ static void on_duplicate(gb_engine *e, gb_link *link, const gb_participant *p,
         deltas->lane == GB_LANE_SYSTEM) {
         return;
     }
-    gb_know *know = know_at(e, link, p->slot);
-    if (know == NULL || know->is_lazy) {
+    uint32_t slot = p->slot;
+    if (know_is_lazy(link, slot)) {
         return; /* told already; this one was under way */
     }
-    know->is_lazy = true;
-    uint32_t slot = p->slot;
+    know_set_lazy(e, link, slot, true);
     if (know_define(e, link, &slot, 1) &&
         link_encoded(e, link, gb_prune_encode(&link->out, &slot, 1))) {
         e->stats.prunes_sent++;
@@ -127,10 +121,11 @@ static void on_gap(gb_engine *e, gb_link *link, gb_peer *peer, gb_lane lane)
         return;
     }
     gb_know *know = know_at(e, link, peer->slot);
-    if (know == NULL || (know->gap_asked != 0 && e->now < know->gap_asked + ENGINE_GAP_PAUSE)) {
+    gb_know_wide *wide = know == NULL ? NULL : know_widen(e, link, know);
+    if (wide == NULL || (wide->gap_asked != 0 && e->now < wide->gap_asked + ENGINE_GAP_PAUSE)) {
         return;
     }
-    know->gap_asked = e->now;
+    wide->gap_asked = e->now;
     push_send_graft(e, link, &peer->slot, 1);
 }
 
@@ -263,9 +258,8 @@ void push_prune(gb_engine *e, gb_link *link, gb_list_cursor *cursor)
     uint32_t index;
     while (gb_prune_next(cursor, &index)) {
         gb_participant *p = know_participant(e, link, index);
-        gb_know *know = p == NULL ? NULL : know_at(e, link, p->slot);
-        if (know != NULL) {
-            know->is_lazy = true;
+        if (p != NULL) {
+            know_set_lazy(e, link, p->slot, true);
         }
     }
 }
@@ -325,21 +319,19 @@ void push_graft(gb_engine *e, gb_link *link, gb_list_cursor *cursor)
         if (know == NULL) {
             continue;
         }
-        know->is_lazy = false;
+        know_set_lazy(e, link, p->slot, false);
+        /* What an agreement implied is void for this participant: its word counts. */
+        know_before_change(e, p);
+        know->is_apart = true;
         for (uint8_t lane = 0; lane < GB_LANE_COUNT; lane++) {
             uint8_t bit = GB_LANE_BIT(lane);
             if ((entry.lane_mask & bit) == 0) {
                 continue;
             }
-            /* What an agreement implied is void for this participant: its word counts. */
-            know_before_change(e, p);
-            know->known |= bit;
-            know->version[lane] = entry.version[lane];
-            know->resetting &= (uint8_t)~bit;
-            if (link->is_agreed && p->changed_no <= link->agreed_no &&
-                entry.version[lane] < gb_map_version(p, (gb_lane)lane)) {
-                link->is_agreed = false;
+            if (!know_state(e, link, know, (gb_lane)lane, entry.version[lane])) {
+                return;
             }
+            know->resetting &= (uint8_t)~bit;
             if (entry.version[lane] < gb_map_version(p, (gb_lane)lane) && lane != GB_LANE_SYSTEM) {
                 (void)feed_enqueue(e, link, p, (gb_lane)lane, false, 0);
             }
@@ -390,10 +382,7 @@ void push_send_graft(gb_engine *e, gb_link *link, const uint32_t *slots, uint32_
         }
         e->stats.grafts_sent++;
         for (uint32_t i = 0; i < filled; i++) {
-            gb_know *know = know_at(e, link, entries[i].index);
-            if (know != NULL) {
-                know->is_lazy = false;
-            }
+            know_set_lazy(e, link, entries[i].index, false);
         }
     }
 }
@@ -436,8 +425,12 @@ static void send_i_haves(gb_engine *e, gb_link *link)
     link->i_have_count = 0;
     for (uint32_t i = 0; i < slot_count && !link->is_doomed; i++) {
         uint32_t slot = link->i_have_slots[i];
-        uint8_t lanes = link->know[slot].i_have;
-        link->know[slot].i_have = 0;
+        gb_know *know = know_find(link, slot);
+        uint8_t lanes = know == NULL ? 0 : know->i_have;
+        if (lanes == 0) {
+            continue; /* its life is over */
+        }
+        know->i_have = 0;
         const gb_participant *p = gb_map_at(e->map, slot);
         if (p == NULL || !know_define(e, link, &slot, 1)) {
             continue;

@@ -135,6 +135,7 @@ static gb_err renew_self(gb_engine *e, uint64_t generation)
         return err;
     }
     gb_participant *self = e->self;
+    know_life_ends(e, self);
     err = gb_map_renew(e->map, &self, generation);
     if (err != GB_OK) {
         self_release_kept(e);

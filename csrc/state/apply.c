@@ -27,6 +27,7 @@ typedef struct apply_plan {
     apply_kind kind;
     bool is_completing;  /* the staged lane is whole then and is served */
     uint64_t version;    /* of the lane it goes to: entries up to it are known */
+    bool has_tombstones; /* among the entries that are not known yet */
     uint32_t new_count;  /* keys that are not there yet */
     gb_lane_state *lane; /* the served one */
 } apply_plan;
@@ -35,7 +36,7 @@ typedef struct apply_plan {
 
 static gb_err classify_staged(const gb_lane_state *lane, const gb_deltas *deltas, apply_plan *plan)
 {
-    const gb_lane_state *staged = lane->staged;
+    const gb_lane_state *staged = gb_lane_staged(lane);
     bool is_end = (deltas->flags & GB_DELTAS_END) != 0;
     bool is_whole = is_end && deltas->to == staged->version;
     if (deltas->to < staged->version || (deltas->to == staged->version && !is_whole)) {
@@ -44,7 +45,8 @@ static gb_err classify_staged(const gb_lane_state *lane, const gb_deltas *deltas
     if (deltas->from > staged->version) {
         return GB_EGAP;
     }
-    uint64_t safe = staged->floor_least > staged->version ? staged->floor_least : staged->version;
+    uint64_t least = staged->extra->floor_least;
+    uint64_t safe = least > staged->version ? least : staged->version;
     if (deltas->floor > safe) {
         return GB_EGAP;
     }
@@ -61,7 +63,7 @@ static gb_err classify_reset(const gb_lane_state *lane, const gb_deltas *deltas,
         return GB_EDUPLICATE;
     }
     if (deltas->from > 0) {
-        return lane->staged != NULL          ? classify_staged(lane, deltas, plan)
+        return gb_lane_staged(lane) != NULL  ? classify_staged(lane, deltas, plan)
                : deltas->to <= lane->version ? GB_EDUPLICATE
                                              : GB_EGAP;
     }
@@ -93,7 +95,7 @@ static gb_err classify_range(const gb_lane_state *lane, const gb_deltas *deltas,
     }
     /* A gap for the served lane; what goes on where the staged one stands says the same whether or
      * not its sender knew of the reset. */
-    if (lane->staged != NULL && deltas->from > 0) {
+    if (gb_lane_staged(lane) != NULL && deltas->from > 0) {
         return classify_staged(lane, deltas, plan);
     }
     return GB_EGAP;
@@ -121,7 +123,7 @@ static uint64_t keys_kept(const gb_lane_state *lane, const gb_lane_state *target
         count -= lane->table.count;
         return target == NULL ? count : count + target->table.count;
     }
-    for (gb_record *record = lane->tombstone_oldest;
+    for (gb_record *record = gb_lane_tombstone_oldest(lane);
          record != NULL && record->version <= deltas->floor;
          record = gb_record_tombstone(record)->newer) {
         count--;
@@ -132,7 +134,7 @@ static uint64_t keys_kept(const gb_lane_state *lane, const gb_lane_state *target
 static gb_err classify_entries(const gb_map *map, const gb_deltas *deltas, apply_plan *plan)
 {
     const gb_lane_state *target = plan->kind == APPLY_SERVED   ? plan->lane
-                                  : plan->kind == APPLY_STAGED ? plan->lane->staged
+                                  : plan->kind == APPLY_STAGED ? gb_lane_staged(plan->lane)
                                                                : NULL;
     gb_list_cursor cursor = deltas->entries;
     uint64_t previous = deltas->from;
@@ -149,8 +151,9 @@ static gb_err classify_entries(const gb_map *map, const gb_deltas *deltas, apply
         if (delta.value.len > gb_map_value_size_max(map, (gb_lane)deltas->lane)) {
             return GB_EVALUE_SIZE;
         }
-        if (delta.version > plan->version && entry_is_new(map, target, deltas, &delta)) {
-            plan->new_count++;
+        if (delta.version > plan->version) {
+            plan->new_count += entry_is_new(map, target, deltas, &delta) ? 1 : 0;
+            plan->has_tombstones = plan->has_tombstones || delta.type == GB_VALUE_TOMBSTONE;
         }
     }
     uint64_t kept = keys_kept(plan->lane, target, deltas);
@@ -200,6 +203,12 @@ static gb_err records_open(const gb_map *map, const gb_deltas *deltas, uint64_t 
     return GB_OK;
 }
 
+static void lane_free(const gb_allocator *allocator, void *lane)
+{
+    gb_lane_deinit(lane, allocator);
+    gb_free(allocator, lane);
+}
+
 static gb_err staged_open(const gb_map *map, gb_lane_state *lane, gb_lane_state **out)
 {
     gb_lane_state *staged = gb_alloc(map->options.allocator, sizeof *staged);
@@ -207,24 +216,23 @@ static gb_err staged_open(const gb_map *map, gb_lane_state *lane, gb_lane_state 
         return GB_ENOMEM;
     }
     gb_lane_init(staged, lane->participant, lane->lane);
+    if (gb_lane_extend(staged, map->options.allocator) != GB_OK ||
+        gb_lane_extend(lane, map->options.allocator) != GB_OK) {
+        lane_free(map->options.allocator, staged);
+        return GB_ENOMEM;
+    }
     staged->is_staged = true;
-    staged->floor_least = UINT64_MAX;
+    staged->extra->floor_least = UINT64_MAX;
     *out = staged;
     return GB_OK;
 }
 
-static void lane_free(const gb_allocator *allocator, void *lane)
-{
-    gb_lane_deinit(lane, allocator);
-    gb_free(allocator, lane);
-}
-
 void gb_map_drop_staged(gb_map *map, gb_participant *participant, gb_lane lane)
 {
-    gb_lane_state *state = gb_map_lane(participant, lane);
-    if (state->staged != NULL) {
-        lane_free(map->options.allocator, state->staged); /* no reader ever saw it */
-        state->staged = NULL;
+    gb_lane_state *state = gb_map_lane_there(participant, lane);
+    if (state != NULL && gb_lane_staged(state) != NULL) {
+        lane_free(map->options.allocator, state->extra->staged); /* no reader ever saw it */
+        state->extra->staged = NULL;
     }
 }
 
@@ -252,7 +260,8 @@ static void commit_served(gb_map *map, gb_lane_state *lane, const gb_deltas *del
     lane->version = deltas->to;
     gb_map_purge_update(map, lane);
     gb_map_raise_floor(map, lane, deltas->floor);
-    if (lane->staged != NULL && lane->version >= lane->staged->floor) {
+    const gb_lane_state *staged = gb_lane_staged(lane);
+    if (staged != NULL && lane->version >= staged->floor) {
         /* What made a reset necessary was overtaken: pulls go on from the served version. */
         gb_map_drop_staged(map, lane->participant, lane->lane);
     }
@@ -296,49 +305,36 @@ static void keep_expiry(const gb_lane_state *served, gb_lane_state *staged)
 static void lanes_swap(gb_lane_state *served, gb_lane_state *staged)
 {
     gb_lane_state old = {
-        .oldest = served->oldest,
-        .newest = served->newest,
-        .byte_count = served->byte_count,
-        .tombstone_oldest = served->tombstone_oldest,
-        .tombstone_newest = served->tombstone_newest,
-        .tombstone_count = served->tombstone_count,
-        .table = {.count = served->table.count, .marker_count = served->table.marker_count}};
-    gb_table_slots *old_slots = atomic_load_explicit(&served->table.slots, memory_order_relaxed);
-    gb_table_slots *slots = atomic_load_explicit(&staged->table.slots, memory_order_relaxed);
-    atomic_store_explicit(&served->table.slots, slots, memory_order_release);
-    atomic_store_explicit(&staged->table.slots, old_slots, memory_order_relaxed);
+        .oldest = served->oldest, .newest = served->newest, .byte_count = served->byte_count};
+    gb_lane_extra tombs = *served->extra;
+    gb_table_swap(&served->table, &staged->table);
 
-    served->table.count = staged->table.count;
-    served->table.marker_count = staged->table.marker_count;
     served->oldest = staged->oldest;
     served->newest = staged->newest;
     served->byte_count = staged->byte_count;
-    served->tombstone_oldest = staged->tombstone_oldest;
-    served->tombstone_newest = staged->tombstone_newest;
-    served->tombstone_count = staged->tombstone_count;
-    served->cursor_next = 0;
-    memset(served->cursors, 0, sizeof served->cursors);
+    served->extra->tombstone_oldest = staged->extra->tombstone_oldest;
+    served->extra->tombstone_newest = staged->extra->tombstone_newest;
+    served->extra->tombstone_count = staged->extra->tombstone_count;
+    served->extra->cursor_next = 0;
+    memset(served->extra->cursors, 0, sizeof served->extra->cursors);
 
-    staged->table.count = old.table.count;
-    staged->table.marker_count = old.table.marker_count;
     staged->oldest = old.oldest;
     staged->newest = old.newest;
     staged->byte_count = old.byte_count;
-    staged->tombstone_oldest = old.tombstone_oldest;
-    staged->tombstone_newest = old.tombstone_newest;
-    staged->tombstone_count = old.tombstone_count;
+    staged->extra->tombstone_oldest = tombs.tombstone_oldest;
+    staged->extra->tombstone_newest = tombs.tombstone_newest;
+    staged->extra->tombstone_count = tombs.tombstone_count;
 }
 
 static void commit_completed(gb_map *map, gb_lane_state *lane)
 {
     gb_participant *participant = lane->participant;
-    gb_lane_state *staged = lane->staged;
+    gb_lane_state *staged = gb_lane_staged(lane);
     GB_ASSERT(staged->version > lane->version);
     keep_expiry(lane, staged);
     lanes_swap(lane, staged);
-    lane->staged = NULL;
+    lane->extra->staged = NULL;
     participant->key_count = participant->key_count - staged->table.count + lane->table.count;
-    participant->byte_count = participant->byte_count - staged->byte_count + lane->byte_count;
     lane->version = staged->version;
     /* The sources' floors may lie above what was received; knowing less than a floor says that
      * everything below may be missing, which is what the version says then. */
@@ -352,11 +348,12 @@ static void commit_completed(gb_map *map, gb_lane_state *lane)
 static void commit_staged(gb_map *map, const apply_plan *plan, const gb_deltas *deltas)
 {
     gb_lane_state *lane = plan->lane;
-    gb_lane_state *staged = lane->staged;
+    gb_lane_state *staged = gb_lane_staged(lane);
     GB_ASSERT(deltas->to >= staged->version);
     staged->version = deltas->to;
     staged->floor = deltas->floor > staged->floor ? deltas->floor : staged->floor;
-    staged->floor_least = deltas->floor < staged->floor_least ? deltas->floor : staged->floor_least;
+    uint64_t least = staged->extra->floor_least;
+    staged->extra->floor_least = deltas->floor < least ? deltas->floor : least;
     if (plan->is_completing) {
         commit_completed(map, lane);
     }
@@ -368,13 +365,14 @@ static gb_err prepare(gb_map *map, apply_plan *plan, const gb_deltas *deltas, gb
     gb_lane_state *lane = plan->lane;
     gb_lane_state *opened = NULL;
     gb_err err = GB_OK;
-    *target = plan->kind == APPLY_SERVED ? lane : lane->staged;
+    *target = plan->kind == APPLY_SERVED ? lane : gb_lane_staged(lane);
     if (plan->kind == APPLY_STAGED_BEGIN) {
         err = staged_open(map, lane, &opened);
         *target = opened;
     }
     if (err == GB_OK) {
-        err = gb_map_reserve(map, *target, plan->new_count);
+        err = gb_map_reserve(map, *target, plan->new_count,
+                             plan->has_tombstones || plan->kind != APPLY_SERVED);
     }
     if (err == GB_OK) {
         err = records_open(map, deltas, plan->version, now, records);
@@ -391,9 +389,12 @@ gb_err gb_map_apply(gb_map *map, gb_participant *participant, const gb_deltas *d
     if (participant->is_self || deltas->lane >= GB_LANE_COUNT) {
         return GB_EINVAL;
     }
-    apply_plan plan = {.lane = gb_map_lane(participant, deltas->lane)};
+    apply_plan plan = {0};
+    gb_err err = classify_range(gb_map_lane(participant, deltas->lane), deltas, &plan);
+    if (err == GB_OK) {
+        err = gb_map_lane_open(map, participant, deltas->lane, &plan.lane);
+    }
     gb_lane_state *lane = plan.lane;
-    gb_err err = classify_range(lane, deltas, &plan);
     if (err == GB_OK && plan.kind == APPLY_STAGED && plan.is_completing &&
         deltas->to <= lane->version) {
         gb_map_drop_staged(map, participant, deltas->lane);
@@ -414,7 +415,7 @@ gb_err gb_map_apply(gb_map *map, gb_participant *participant, const gb_deltas *d
     uint64_t version_before = lane->version;
     if (plan.kind == APPLY_STAGED_BEGIN) {
         gb_map_drop_staged(map, participant, deltas->lane);
-        lane->staged = target;
+        lane->extra->staged = target;
     }
     uint32_t record_count = commit_records(map, target, records);
     if (plan.kind == APPLY_SERVED) {
@@ -429,6 +430,6 @@ gb_err gb_map_apply(gb_map *map, gb_participant *participant, const gb_deltas *d
     *result = (gb_apply_result){.version_before = version_before,
                                 .version_after = lane->version,
                                 .record_count = record_count,
-                                .is_staging = lane->staged != NULL};
+                                .is_staging = gb_lane_staged(lane) != NULL};
     return GB_OK;
 }

@@ -8,9 +8,10 @@
 /* Each item once, no more and no fewer, and found where its hash says. */
 static void check_table(const gb_table *table, gb_table_hash_fn hash_of)
 {
-    gb_table_slots *slots = atomic_load_explicit(&table->slots, memory_order_acquire);
+    uintptr_t root = atomic_load_explicit(&table->root, memory_order_acquire);
+    gb_table_slots *slots = gb_table_root_slots(root);
     if (slots == NULL) {
-        GB_ASSERT(table->count == 0 && table->marker_count == 0);
+        GB_ASSERT(table->count == (root == 0 ? 0 : 1) && table->marker_count == 0);
         return;
     }
     uint32_t count = 0;
@@ -35,9 +36,13 @@ static void check_table(const gb_table *table, gb_table_hash_fn hash_of)
 
 static void check_tombstones(const gb_lane_state *lane)
 {
+    const gb_lane_extra *extra = lane->extra;
+    if (extra == NULL) {
+        return;
+    }
     uint32_t count = 0;
     gb_record *previous = NULL;
-    for (gb_record *record = lane->tombstone_oldest; record != NULL;
+    for (gb_record *record = extra->tombstone_oldest; record != NULL;
          record = gb_record_tombstone(record)->newer) {
         const gb_tombstone *tombstone = gb_record_tombstone(record);
         GB_ASSERT(gb_record_is_tombstone(record));
@@ -50,21 +55,22 @@ static void check_tombstones(const gb_lane_state *lane)
         previous = record;
         count++;
     }
-    GB_ASSERT(lane->tombstone_newest == previous && lane->tombstone_count == count);
+    GB_ASSERT(extra->lane == lane);
+    GB_ASSERT(extra->tombstone_newest == previous && extra->tombstone_count == count);
     if (lane->is_staged) {
-        GB_ASSERT(!gb_heap_node_is_linked(&lane->purge_node));
+        GB_ASSERT(!gb_heap_node_is_linked(&extra->purge_node));
         return;
     }
-    GB_ASSERT(gb_heap_node_is_linked(&lane->purge_node) == (count > 0));
+    GB_ASSERT(gb_heap_node_is_linked(&extra->purge_node) == (count > 0));
     if (count > 0) {
-        GB_ASSERT(lane->purge_node.key <= gb_record_tombstone(lane->tombstone_oldest)->since_us);
+        GB_ASSERT(extra->purge_node.key <= gb_record_tombstone(extra->tombstone_oldest)->since_us);
     }
 }
 
 static void check_cursors(const gb_lane_state *lane)
 {
-    for (size_t i = 0; i < GB_LANE_CURSOR_COUNT; i++) {
-        const gb_record *cursor = lane->cursors[i];
+    for (size_t i = 0; lane->extra != NULL && i < GB_LANE_CURSOR_COUNT; i++) {
+        const gb_record *cursor = lane->extra->cursors[i];
         if (cursor != NULL) {
             GB_ASSERT(gb_lane_find(lane, cursor->hash, gb_record_group(cursor),
                                    gb_record_key(cursor)) == cursor);
@@ -106,7 +112,7 @@ static void check_lane(const gb_map *map, const gb_lane_state *lane, uint32_t *e
     }
     GB_ASSERT(lane->newest == previous);
     GB_ASSERT(lane->table.count == count && lane->byte_count == byte_count);
-    GB_ASSERT(lane->tombstone_count == tombstone_count);
+    GB_ASSERT(tombstone_count == (lane->extra == NULL ? 0 : lane->extra->tombstone_count));
     check_table(&lane->table, gb_lane_hash_of);
     check_tombstones(lane);
     check_cursors(lane);
@@ -114,30 +120,31 @@ static void check_lane(const gb_map *map, const gb_lane_state *lane, uint32_t *e
 
 static void check_lanes(const gb_map *map, const gb_participant *participant)
 {
-    uint64_t byte_count = 0;
     uint64_t key_count = 0;
     for (gb_lane number = 0; number < GB_LANE_COUNT; number++) {
-        const gb_lane_state *lane = &participant->lanes[number];
+        const gb_lane_state *lane = gb_map_lane_there(participant, number);
+        if (lane == NULL) {
+            GB_ASSERT(!participant->is_self || map->expiry[number].count == 0);
+            continue;
+        }
+        const gb_lane_state *staged = gb_lane_staged(lane);
         uint32_t expiry_count = 0;
         GB_ASSERT(lane->participant == participant && lane->lane == number && !lane->is_staged);
         GB_ASSERT(lane->floor <= lane->version);
-        GB_ASSERT(atomic_load_explicit(&lane->hides_expired, memory_order_relaxed) ==
-                  participant->is_departed);
         check_lane(map, lane, &expiry_count);
-        byte_count += lane->byte_count;
         key_count += lane->table.count;
         if (participant->is_self) {
             GB_ASSERT(map->expiry[number].count == expiry_count);
-            GB_ASSERT(lane->staged == NULL);
+            GB_ASSERT(staged == NULL);
         }
-        if (lane->staged != NULL) {
-            GB_ASSERT(lane->staged->is_staged && lane->staged->participant == participant);
-            GB_ASSERT(lane->staged->staged == NULL && lane->staged->version > 0);
-            GB_ASSERT(lane->staged->floor_least <= lane->staged->floor);
-            check_lane(map, lane->staged, &expiry_count);
+        if (staged != NULL) {
+            GB_ASSERT(staged->is_staged && staged->participant == participant);
+            GB_ASSERT(gb_lane_staged(staged) == NULL && staged->version > 0);
+            GB_ASSERT(staged->extra->floor_least <= staged->floor);
+            check_lane(map, staged, &expiry_count);
         }
     }
-    GB_ASSERT(participant->byte_count == byte_count && participant->key_count == key_count);
+    GB_ASSERT(participant->key_count == key_count);
 }
 
 static void check_changed_order(const gb_map *map)
@@ -175,7 +182,7 @@ void gb_map_check(const gb_map *map)
         GB_ASSERT(participant->hash == gb_participant_hash(participant));
         check_lanes(map, participant);
         for (gb_lane lane = 0; lane < GB_LANE_COUNT; lane++) {
-            purge_count += participant->lanes[lane].tombstone_count > 0 ? 1 : 0;
+            purge_count += gb_lane_tombstone_oldest(gb_map_lane(participant, lane)) != NULL ? 1 : 0;
         }
         hash += participant->hash;
         count++;

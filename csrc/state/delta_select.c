@@ -47,8 +47,7 @@ static void selection_begin(const gb_lane_state *lane, gb_selection *selection)
 gb_err gb_map_select(const gb_map *map, const gb_participant *participant, gb_lane lane,
                      uint32_t index, size_t size_max, gb_selection *selection, gb_out *out)
 {
-    (void)map;
-    gb_lane_state *state = gb_map_lane(participant, lane);
+    const gb_lane_state *state = gb_map_lane(participant, lane);
     gb_selection chosen = *selection;
     selection_begin(state, &chosen);
 
@@ -78,7 +77,7 @@ gb_err gb_map_select(const gb_map *map, const gb_participant *participant, gb_la
     }
     GB_ASSERT(record == NULL || last != NULL);
     if (record != NULL) {
-        gb_lane_remember(state, last);
+        gb_lane_remember(gb_map_lane_there(participant, lane), map->options.allocator, last);
     }
     *selection = chosen;
     return GB_OK;

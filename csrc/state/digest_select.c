@@ -13,7 +13,7 @@ uint64_t gb_participant_hash(const gb_participant *participant)
     uint64_t hash = 0;
     bool is_known = false;
     for (gb_lane lane = 0; lane < GB_LANE_COUNT; lane++) {
-        uint64_t version = participant->lanes[lane].version;
+        uint64_t version = gb_map_version(participant, lane);
         if (version > 0) {
             is_known = true;
             hash += gb_hash_combine(gb_hash_combine(identity, lane), version);

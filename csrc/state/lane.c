@@ -10,22 +10,37 @@ void gb_lane_init(gb_lane_state *lane, gb_participant *participant, gb_lane numb
 {
     *lane = (gb_lane_state){.lane = number, .participant = participant};
     gb_table_init(&lane->table);
-    atomic_init(&lane->hides_expired, false);
-    gb_heap_node_init(&lane->purge_node);
+}
+
+gb_err gb_lane_extend(gb_lane_state *lane, const gb_allocator *allocator)
+{
+    if (lane->extra != NULL) {
+        return GB_OK;
+    }
+    gb_lane_extra *extra = gb_alloc_zeroed(allocator, sizeof *extra);
+    if (extra == NULL) {
+        return GB_ENOMEM;
+    }
+    extra->lane = lane;
+    gb_heap_node_init(&extra->purge_node);
+    lane->extra = extra;
+    return GB_OK;
 }
 
 void gb_lane_deinit(gb_lane_state *lane, const gb_allocator *allocator)
 {
-    GB_ASSERT(!gb_heap_node_is_linked(&lane->purge_node));
+    gb_lane_extra *extra = lane->extra;
+    GB_ASSERT(extra == NULL || !gb_heap_node_is_linked(&extra->purge_node));
     for (gb_record *record = lane->oldest, *newer; record != NULL; record = newer) {
         newer = record->newer;
         gb_record_release(allocator, record);
     }
     gb_table_deinit(&lane->table, allocator);
-    if (lane->staged != NULL) {
-        gb_lane_deinit(lane->staged, allocator);
-        gb_free(allocator, lane->staged);
+    if (extra != NULL && extra->staged != NULL) {
+        gb_lane_deinit(extra->staged, allocator);
+        gb_free(allocator, extra->staged);
     }
+    gb_free(allocator, extra);
 }
 
 uint32_t gb_lane_hash_of(const void *record)
@@ -56,9 +71,9 @@ static void lane_append(gb_lane_state *lane, gb_record *record)
 static void lane_unlink(gb_lane_state *lane, gb_record *record)
 {
     /* A cursor on it moves to the one before: all that follows that one is still to be sent. */
-    for (size_t i = 0; i < GB_LANE_CURSOR_COUNT; i++) {
-        if (lane->cursors[i] == record) {
-            lane->cursors[i] = record->older;
+    for (size_t i = 0; lane->extra != NULL && i < GB_LANE_CURSOR_COUNT; i++) {
+        if (lane->extra->cursors[i] == record) {
+            lane->extra->cursors[i] = record->older;
         }
     }
     if (record->older != NULL) {
@@ -79,41 +94,41 @@ static void lane_unlink(gb_lane_state *lane, gb_record *record)
 
 /* ---- Tombstone order ------------------------------------------------------------------------- */
 
-static void tombstone_append(gb_lane_state *lane, gb_record *record)
+static void tombstone_append(gb_lane_extra *extra, gb_record *record)
 {
     gb_tombstone *tombstone = gb_record_tombstone(record);
-    tombstone->older = lane->tombstone_newest;
+    tombstone->older = extra->tombstone_newest;
     tombstone->newer = NULL;
-    if (lane->tombstone_newest != NULL) {
-        gb_tombstone *last = gb_record_tombstone(lane->tombstone_newest);
+    if (extra->tombstone_newest != NULL) {
+        gb_tombstone *last = gb_record_tombstone(extra->tombstone_newest);
         /* A clock that is read twice may seem to step back; the order of purging must not. */
         if (tombstone->since_us < last->since_us) {
             tombstone->since_us = last->since_us;
         }
         last->newer = record;
     } else {
-        lane->tombstone_oldest = record;
+        extra->tombstone_oldest = record;
     }
-    lane->tombstone_newest = record;
-    lane->tombstone_count++;
+    extra->tombstone_newest = record;
+    extra->tombstone_count++;
 }
 
-static void tombstone_unlink(gb_lane_state *lane, gb_record *record)
+static void tombstone_unlink(gb_lane_extra *extra, gb_record *record)
 {
     gb_tombstone *tombstone = gb_record_tombstone(record);
     if (tombstone->older != NULL) {
         gb_record_tombstone(tombstone->older)->newer = tombstone->newer;
     } else {
-        GB_ASSERT(lane->tombstone_oldest == record);
-        lane->tombstone_oldest = tombstone->newer;
+        GB_ASSERT(extra->tombstone_oldest == record);
+        extra->tombstone_oldest = tombstone->newer;
     }
     if (tombstone->newer != NULL) {
         gb_record_tombstone(tombstone->newer)->older = tombstone->older;
     } else {
-        GB_ASSERT(lane->tombstone_newest == record);
-        lane->tombstone_newest = tombstone->older;
+        GB_ASSERT(extra->tombstone_newest == record);
+        extra->tombstone_newest = tombstone->older;
     }
-    lane->tombstone_count--;
+    extra->tombstone_count--;
 }
 
 /* ---- Putting and taking ---------------------------------------------------------------------- */
@@ -125,7 +140,6 @@ static void lane_count(gb_lane_state *lane, const gb_record *added, const gb_rec
     lane->byte_count = lane->byte_count + plus - minus;
     if (!lane->is_staged) {
         gb_participant *participant = lane->participant;
-        participant->byte_count = participant->byte_count + plus - minus;
         participant->key_count += added != NULL && removed == NULL ? 1 : 0;
         participant->key_count -= added == NULL && removed != NULL ? 1 : 0;
     }
@@ -140,14 +154,14 @@ gb_record *gb_lane_put(gb_lane_state *lane, gb_record *record)
         gb_table_replace(&lane->table, record->hash, before, record);
         lane_unlink(lane, before);
         if (gb_record_is_tombstone(before)) {
-            tombstone_unlink(lane, before);
+            tombstone_unlink(lane->extra, before);
         }
     } else {
         gb_table_insert(&lane->table, record->hash, record);
     }
     lane_append(lane, record);
     if (gb_record_is_tombstone(record)) {
-        tombstone_append(lane, record);
+        tombstone_append(lane->extra, record);
     }
     lane_count(lane, record, before);
     return before;
@@ -158,7 +172,7 @@ void gb_lane_take(gb_lane_state *lane, gb_record *record)
     gb_table_remove(&lane->table, record->hash, record);
     lane_unlink(lane, record);
     if (gb_record_is_tombstone(record)) {
-        tombstone_unlink(lane, record);
+        tombstone_unlink(lane->extra, record);
     }
     lane_count(lane, NULL, record);
 }
@@ -173,8 +187,8 @@ gb_record *gb_lane_after(const gb_lane_state *lane, uint64_t from)
     /* The wanted record lies in [up, down]. */
     gb_record *up = lane->oldest;
     gb_record *down = lane->newest;
-    for (size_t i = 0; i < GB_LANE_CURSOR_COUNT; i++) {
-        gb_record *cursor = lane->cursors[i];
+    for (size_t i = 0; lane->extra != NULL && i < GB_LANE_CURSOR_COUNT; i++) {
+        gb_record *cursor = lane->extra->cursors[i];
         if (cursor == NULL) {
             continue;
         }
@@ -198,13 +212,17 @@ gb_record *gb_lane_after(const gb_lane_state *lane, uint64_t from)
     }
 }
 
-void gb_lane_remember(gb_lane_state *lane, gb_record *record)
+void gb_lane_remember(gb_lane_state *lane, const gb_allocator *allocator, gb_record *record)
 {
+    if (gb_lane_extend(lane, allocator) != GB_OK) {
+        return; /* the next chunk walks to its beginning */
+    }
+    gb_lane_extra *extra = lane->extra;
     for (size_t i = 0; i < GB_LANE_CURSOR_COUNT; i++) {
-        if (lane->cursors[i] == record) {
+        if (extra->cursors[i] == record) {
             return;
         }
     }
-    lane->cursors[lane->cursor_next] = record;
-    lane->cursor_next = (uint8_t)((lane->cursor_next + 1) % GB_LANE_CURSOR_COUNT);
+    extra->cursors[extra->cursor_next] = record;
+    extra->cursor_next = (uint8_t)((extra->cursor_next + 1) % GB_LANE_CURSOR_COUNT);
 }

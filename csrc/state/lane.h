@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* lane.h: one lane of one participant: its records by key and in version order.
  *
- * Everything here is the owner thread's, except what readers probe: table.slots and
- * hides_expired. */
+ * Everything here is the owner thread's, except what readers probe: table.root. What most lanes
+ * never need stands apart. */
 #ifndef GB_STATE_LANE_H
 #define GB_STATE_LANE_H
 
@@ -15,29 +15,35 @@
  * As many transfers of one lane at a time cost nothing to find. */
 #define GB_LANE_CURSOR_COUNT 4
 
+typedef struct gb_lane_extra gb_lane_extra;
+
 struct gb_lane_state {
-    gb_table table;             /* of gb_record; readers probe it */
-    _Atomic bool hides_expired; /* the participant is departed; readers look */
-    gb_lane lane;
-    bool is_staged; /* a reset being received: no reader sees it, counts of the participant don't
-                       know it */
-    uint8_t cursor_next;
-    uint32_t tombstone_count;
+    gb_table table; /* of gb_record; readers probe it */
     gb_participant *participant;
     gb_record *oldest; /* version order: versions grow strictly along ->newer */
     gb_record *newest;
     uint64_t version; /* >= that of `newest`: what came after it was superseded or purged */
     uint64_t floor;   /* <= version, except of a staged lane: tombstones up to it may be missing */
+    uint64_t byte_count;
+    gb_lane_extra *extra; /* owned; NULL: it never had tombstones, resets or chunks */
+    gb_lane lane;
+    bool is_staged; /* a reset being received: no reader sees it, counts of the participant don't
+                       know it */
+};
+
+struct gb_lane_extra {
+    gb_lane_state *lane;
+    gb_lane_state *staged; /* owned; NULL: none */
     /* Staged alone: no record here has a tombstone of a version in (version, floor_least] anywhere:
      * every source that contributed knew better. Going on is safe from a source whose floor is not
      * above max(version, floor_least). */
     uint64_t floor_least;
-    uint64_t byte_count;
+    uint32_t tombstone_count;
+    uint8_t cursor_next;
     gb_record *tombstone_oldest; /* in version order, linked in their trailers */
     gb_record *tombstone_newest;
     gb_heap_node purge_node; /* in the map's heap while there is a tombstone; key: at most since
                                 when the oldest is there */
-    gb_lane_state *staged;   /* owned; NULL: none */
     gb_record *cursors[GB_LANE_CURSOR_COUNT]; /* NULL or linked: the last one that was sent */
 };
 
@@ -74,7 +80,23 @@ uint64_t gb_record_size(const gb_record *record);
 
 /* ---- Lanes ----------------------------------------------------------------------------------- */
 
+/* The lane to look at: an empty one where it is not there. Any thread inside a read section. */
+const gb_lane_state *gb_map_lane(const gb_participant *participant, gb_lane lane);
+/* As gb_map_lane, to change. NULL: it is not there. */
+gb_lane_state *gb_map_lane_there(const gb_participant *participant, gb_lane lane);
+
 void gb_lane_init(gb_lane_state *lane, gb_participant *participant, gb_lane number);
+/* Make sure that it has an extra. Errors: GB_ENOMEM. */
+gb_err gb_lane_extend(gb_lane_state *lane, const gb_allocator *allocator);
+/* What an extra says, also of a lane without one. */
+static inline gb_lane_state *gb_lane_staged(const gb_lane_state *lane)
+{
+    return lane->extra == NULL ? NULL : lane->extra->staged;
+}
+static inline gb_record *gb_lane_tombstone_oldest(const gb_lane_state *lane)
+{
+    return lane->extra == NULL ? NULL : lane->extra->tombstone_oldest;
+}
 /* Release records, table and a staged lane at once: nobody may be reading. It must be in no heap.
  */
 void gb_lane_deinit(gb_lane_state *lane, const gb_allocator *allocator);
@@ -97,7 +119,8 @@ static inline gb_record *gb_lane_find(const gb_lane_state *lane, uint32_t hash, 
     return NULL;
 }
 
-/* Publish `record` (takes it) at the tail, its version above all here; the table has room. Returns
+/* Publish `record` (takes it) at the tail, its version above all here; the table has room, and
+ * where it is a tombstone there is an extra. Returns
  * the record that it displaced: unlinked and unpublished, its reference now the caller's; NULL for
  * a new key. */
 gb_record *gb_lane_put(gb_lane_state *lane, gb_record *record);
@@ -107,7 +130,7 @@ void gb_lane_take(gb_lane_state *lane, gb_record *record);
 /* The first record with a version above `from`, NULL if there is none. Costs the distance to the
  * nearest of: head, tail, the cursors. */
 gb_record *gb_lane_after(const gb_lane_state *lane, uint64_t from);
-/* Remember that a selection ended with `record`. */
-void gb_lane_remember(gb_lane_state *lane, gb_record *record);
+/* Remember that a selection ended with `record`, where memory allows. */
+void gb_lane_remember(gb_lane_state *lane, const gb_allocator *allocator, gb_record *record);
 
 #endif

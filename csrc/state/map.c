@@ -107,19 +107,59 @@ void gb_map_tell(const gb_map *map, const gb_participant *participant, gb_lane l
     }
 }
 
-gb_err gb_map_reserve(gb_map *map, gb_lane_state *lane, uint32_t key_count)
+gb_err gb_map_reserve(gb_map *map, gb_lane_state *lane, uint32_t key_count, bool with_tombstones)
 {
     gb_err err = gb_table_reserve(&lane->table, map->options.allocator, key_count, gb_lane_hash_of,
                                   gb_map_table_retire(map));
-    return err != GB_OK ? err : gb_heap_reserve(&map->purge, map->purge.count + 1);
+    if (err == GB_OK && with_tombstones) {
+        err = gb_lane_extend(lane, map->options.allocator);
+    }
+    if (err == GB_OK && with_tombstones) {
+        err = gb_heap_reserve(&map->purge, map->purge.count + 1);
+    }
+    return err;
 }
 
 /* ---- Lanes ----------------------------------------------------------------------------------- */
 
-gb_lane_state *gb_map_lane(const gb_participant *participant, gb_lane lane)
+gb_lane_state *gb_map_lane_there(const gb_participant *participant, gb_lane lane)
 {
     GB_ASSERT(lane < GB_LANE_COUNT);
-    return &participant->lanes[lane];
+    return lane == GB_LANE_MEMBERSHIP
+               ? &gb_participant_rest_of(participant)->membership
+               : atomic_load_explicit(&participant->data_lanes[lane - 1], memory_order_acquire);
+}
+
+const gb_lane_state *gb_map_lane(const gb_participant *participant, gb_lane lane)
+{
+    static const gb_lane_state nothing; /* never written */
+    const gb_lane_state *there = gb_map_lane_there(participant, lane);
+    return there != NULL ? there : &nothing;
+}
+
+gb_err gb_map_lane_open(gb_map *map, gb_participant *participant, gb_lane lane, gb_lane_state **out)
+{
+    *out = gb_map_lane_there(participant, lane);
+    if (*out != NULL) {
+        return GB_OK;
+    }
+    gb_lane_state *state = gb_alloc(map->options.allocator, sizeof *state);
+    if (state == NULL) {
+        return GB_ENOMEM;
+    }
+    gb_lane_init(state, participant, lane);
+    atomic_store_explicit(&participant->data_lanes[lane - 1], state, memory_order_release);
+    *out = state;
+    return GB_OK;
+}
+
+uint64_t gb_map_bytes(const gb_participant *participant)
+{
+    uint64_t size = 0;
+    for (gb_lane lane = 0; lane < GB_LANE_COUNT; lane++) {
+        size += gb_map_lane(participant, lane)->byte_count;
+    }
+    return size;
 }
 
 uint64_t gb_map_version(const gb_participant *participant, gb_lane lane)
@@ -135,12 +175,12 @@ uint64_t gb_map_floor(const gb_participant *participant, gb_lane lane)
 bool gb_map_staged(const gb_participant *participant, gb_lane lane, uint64_t *version,
                    uint64_t *floor)
 {
-    const gb_lane_state *staged = gb_map_lane(participant, lane)->staged;
+    const gb_lane_state *staged = gb_lane_staged(gb_map_lane(participant, lane));
     if (staged == NULL) {
         return false;
     }
     *version = staged->version;
-    *floor = staged->floor_least;
+    *floor = staged->extra->floor_least;
     return true;
 }
 

@@ -26,12 +26,14 @@ typedef struct gb_participant {
     uint64_t changed_no; /* value of the map's change counter at the last local change */
     struct gb_participant *changed_newer; /* order of last local change */
     struct gb_participant *changed_older;
-    gb_lane_state *lanes; /* GB_LANE_COUNT of them */
+    /* All lanes but that of membership (gb_map_lane has it too); NULL: nothing was ever there.
+     * Readers load them. */
+    _Atomic(gb_lane_state *) data_lanes[GB_LANE_COUNT - 1];
     uint32_t slot;       /* place in the map, 0 … GB_PARTICIPANTS_MAX - 1; reused after removal */
     uint32_t key_count;  /* live keys of all lanes; tombstones count as well until purged */
-    uint64_t byte_count; /* memory of its records */
+    uint32_t table_hash; /* of the name, seeded */
     bool is_self;
-    bool is_departed; /* dead or left: gb_map_set_departed */
+    _Atomic bool is_departed; /* dead or left: gb_map_set_departed; readers look */
     uint8_t name_size;
     uint8_t name[];
 } gb_participant;
@@ -97,6 +99,8 @@ void gb_map_set_departed(gb_map *map, gb_participant *participant, bool is_depar
 
 uint64_t gb_map_version(const gb_participant *participant, gb_lane lane);
 uint64_t gb_map_floor(const gb_participant *participant, gb_lane lane);
+/* Memory of its records. */
+uint64_t gb_map_bytes(const gb_participant *participant);
 /* A reset that is being received: what a PULL should state instead of version and floor.
  * false: none. */
 bool gb_map_staged(const gb_participant *participant, gb_lane lane, uint64_t *version,

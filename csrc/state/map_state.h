@@ -30,23 +30,23 @@ struct gb_map {
     gb_list grave_order; /* by the end of their time */
 };
 
-/* What a participant's allocation holds behind its name. `lanes` of gb_participant points here, so
- * that one object is one allocation and is reclaimed as a whole. */
+/* What a participant's allocation holds before it: the lane that everybody has. */
 typedef struct gb_participant_rest {
-    gb_lane_state lanes[GB_LANE_COUNT];
-    uint64_t hash_seed;  /* the map's */
-    uint32_t table_hash; /* of the name */
+    gb_lane_state membership;
+    uint64_t hash_seed; /* the map's */
 } gb_participant_rest;
 
-_Static_assert(offsetof(gb_participant_rest, lanes) == 0, "`lanes` points to the rest");
+_Static_assert(sizeof(gb_participant_rest) % _Alignof(gb_participant) == 0,
+               "a participant follows its rest");
 
 static inline gb_participant_rest *gb_participant_rest_of(const gb_participant *participant)
 {
-    return (gb_participant_rest *)(void *)participant->lanes;
+    return (gb_participant_rest *)(uintptr_t)participant - 1;
 }
 
-/* The lane to read or change; `lane` is below GB_LANE_COUNT. */
-gb_lane_state *gb_map_lane(const gb_participant *participant, gb_lane lane);
+/* The lane to change, made where it was not there. Errors: GB_ENOMEM. */
+gb_err gb_map_lane_open(gb_map *map, gb_participant *participant, gb_lane lane,
+                        gb_lane_state **out);
 
 /* Hosts may set limits for data; the membership lane is the cluster's own and keeps the greatest: a
  * small limit must not silence who is alive or accused. */
@@ -58,7 +58,7 @@ static inline uint32_t gb_map_value_size_max(const gb_map *map, gb_lane lane)
  * Else copies that hear of membership first would refuse what its owner was allowed to set. */
 static inline uint64_t gb_map_keys_counted(const gb_participant *participant, gb_lane lane)
 {
-    uint32_t membership = participant->lanes[GB_LANE_MEMBERSHIP].table.count;
+    uint32_t membership = gb_participant_rest_of(participant)->membership.table.count;
     return lane == GB_LANE_MEMBERSHIP ? membership : participant->key_count - membership;
 }
 static inline uint64_t gb_map_key_count_max(const gb_map *map, gb_lane lane)
@@ -90,9 +90,10 @@ gb_table_retire gb_map_table_retire(const gb_map *map);
 void gb_map_tell(const gb_map *map, const gb_participant *participant, gb_lane lane,
                  const gb_record *before, const gb_record *after);
 
-/* Room for `key_count` new keys in `lane`, and for its node in the heap of purging.
+/* Room for `key_count` new keys in `lane`, and `with_tombstones` for those and the lane's node in
+ * the heap of purging.
  * Errors: GB_ENOMEM: nothing visible changed. */
-gb_err gb_map_reserve(gb_map *map, gb_lane_state *lane, uint32_t key_count);
+gb_err gb_map_reserve(gb_map *map, gb_lane_state *lane, uint32_t key_count, bool with_tombstones);
 
 /* ---- Digests (digest_select.c) ----------------------------------------------------------------
  */

@@ -20,25 +20,21 @@ static uint32_t name_table_hash(const gb_map *map, gb_slice name)
 gb_err gb_participant_open(const gb_map *map, gb_slice name, uint64_t generation,
                            gb_participant **out)
 {
-    size_t align = _Alignof(gb_participant_rest);
-    size_t rest_at = (sizeof(gb_participant) + name.len + align - 1) / align * align;
-    uint8_t *memory =
-        gb_alloc_zeroed(map->options.allocator, rest_at + sizeof(gb_participant_rest));
-    if (memory == NULL) {
+    /* Names begin where padding would. */
+    size_t size = offsetof(gb_participant, name) + name.len;
+    size = size < sizeof(gb_participant) ? sizeof(gb_participant) : size;
+    gb_participant_rest *rest = gb_alloc_zeroed(map->options.allocator, sizeof *rest + size);
+    if (rest == NULL) {
         return GB_ENOMEM;
     }
-    gb_participant *participant = (gb_participant *)(void *)memory;
-    gb_participant_rest *rest = (gb_participant_rest *)(void *)(memory + rest_at);
+    gb_participant *participant = (gb_participant *)(void *)(rest + 1);
     participant->generation = generation;
     participant->name_hash = gb_fnv1a(GB_FNV1A_BASIS, name);
-    participant->lanes = rest->lanes;
     participant->name_size = (uint8_t)name.len;
     memcpy(participant->name, name.base, name.len);
     rest->hash_seed = map->options.hash_seed;
-    rest->table_hash = name_table_hash(map, name);
-    for (gb_lane lane = 0; lane < GB_LANE_COUNT; lane++) {
-        gb_lane_init(&rest->lanes[lane], participant, lane);
-    }
+    participant->table_hash = name_table_hash(map, name);
+    gb_lane_init(&rest->membership, participant, GB_LANE_MEMBERSHIP);
     *out = participant;
     return GB_OK;
 }
@@ -47,14 +43,20 @@ void gb_participant_free(const gb_allocator *allocator, void *object)
 {
     gb_participant *participant = object;
     for (gb_lane lane = 0; lane < GB_LANE_COUNT; lane++) {
-        gb_lane_deinit(&participant->lanes[lane], allocator);
+        gb_lane_state *state = gb_map_lane_there(participant, lane);
+        if (state != NULL) {
+            gb_lane_deinit(state, allocator);
+        }
+        if (lane != GB_LANE_MEMBERSHIP) {
+            gb_free(allocator, state);
+        }
     }
-    gb_free(allocator, participant);
+    gb_free(allocator, gb_participant_rest_of(participant));
 }
 
 uint32_t gb_participant_table_hash_of(const void *participant)
 {
-    return gb_participant_rest_of(participant)->table_hash;
+    return ((const gb_participant *)participant)->table_hash;
 }
 
 gb_participant *gb_participant_find(const gb_map *map, gb_slice name)
@@ -153,8 +155,10 @@ gb_err gb_map_add(gb_map *map, gb_slice name, uint64_t generation, gb_participan
 static void participant_detach(gb_map *map, gb_participant *participant)
 {
     for (gb_lane lane = 0; lane < GB_LANE_COUNT; lane++) {
-        gb_lane_state *state = &participant->lanes[lane];
-        gb_heap_remove(&map->purge, &state->purge_node);
+        gb_lane_state *state = gb_map_lane_there(participant, lane);
+        if (state != NULL && state->extra != NULL) {
+            gb_heap_remove(&map->purge, &state->extra->purge_node);
+        }
         if (!participant->is_self) {
             continue;
         }
@@ -170,7 +174,7 @@ static void participant_detach(gb_map *map, gb_participant *participant)
 static void tell_gone(const gb_map *map, const gb_participant *gone, const gb_participant *told)
 {
     for (gb_lane lane = GB_LANE_CONFIG; lane < GB_LANE_COUNT; lane++) {
-        for (gb_record *record = gone->lanes[lane].oldest; record != NULL; record = record->newer) {
+        for (gb_record *record = gb_map_first(gone, lane); record != NULL; record = record->newer) {
             gb_map_tell(map, told, lane, record, NULL);
         }
     }
@@ -239,9 +243,5 @@ void gb_map_set_self(gb_map *map, gb_participant *participant)
 void gb_map_set_departed(gb_map *map, gb_participant *participant, bool is_departed)
 {
     (void)map;
-    participant->is_departed = is_departed;
-    for (gb_lane lane = 0; lane < GB_LANE_COUNT; lane++) {
-        atomic_store_explicit(&participant->lanes[lane].hides_expired, is_departed,
-                              memory_order_relaxed);
-    }
+    atomic_store_explicit(&participant->is_departed, is_departed, memory_order_relaxed);
 }

@@ -13,14 +13,14 @@ gb_record *gb_map_get(const gb_participant *participant, gb_lane lane, gb_slice 
     return gb_lane_find(state, gb_lane_key_hash(seed, group, key), group, key);
 }
 
-static bool record_is_visible(const gb_record *record, bool hides_expired, gb_time_us now)
+static bool record_is_visible(const gb_record *record, bool is_expiry_seen, gb_time_us now)
 {
-    return !gb_record_is_tombstone(record) && !(hides_expired && record->expires_us <= now);
+    return !gb_record_is_tombstone(record) && !(is_expiry_seen && record->expires_us <= now);
 }
 
-static bool lane_hides_expired(const gb_lane_state *lane)
+static bool hides_expired(const gb_participant *participant)
 {
-    return atomic_load_explicit(&lane->hides_expired, memory_order_relaxed);
+    return atomic_load_explicit(&participant->is_departed, memory_order_relaxed);
 }
 
 gb_err gb_map_read_value(const gb_map *map, gb_slice name, gb_lane lane, gb_slice group,
@@ -36,7 +36,7 @@ gb_err gb_map_read_value(const gb_map *map, gb_slice name, gb_lane lane, gb_slic
     const gb_lane_state *state = gb_map_lane(participant, lane);
     uint32_t hash = gb_lane_key_hash(map->options.hash_seed, group, key);
     gb_record *record = gb_lane_find(state, hash, group, key);
-    if (record == NULL || !record_is_visible(record, lane_hides_expired(state), now)) {
+    if (record == NULL || !record_is_visible(record, hides_expired(participant), now)) {
         return GB_ENOTFOUND;
     }
     *out = gb_record_ref(record);
@@ -55,11 +55,10 @@ gb_err gb_map_read_lane(const gb_map *map, gb_slice name, gb_lane lane, gb_time_
         *generation = participant->generation;
     }
     const gb_lane_state *state = gb_map_lane(participant, lane);
-    bool hides_expired = lane_hides_expired(state);
-    gb_table_slots *slots = atomic_load_explicit(&state->table.slots, memory_order_acquire);
-    uint32_t cursor = 0;
-    for (gb_record *record; (record = gb_table_each(slots, &cursor)) != NULL;) {
-        if (record_is_visible(record, hides_expired, now) && !visit(user, record)) {
+    bool is_expiry_seen = hides_expired(participant);
+    gb_table_walk walk = gb_table_walk_start(&state->table);
+    for (gb_record *record; (record = gb_table_walk_next(&walk)) != NULL;) {
+        if (record_is_visible(record, is_expiry_seen, now) && !visit(user, record)) {
             break;
         }
     }
@@ -69,10 +68,8 @@ gb_err gb_map_read_lane(const gb_map *map, gb_slice name, gb_lane lane, gb_time_
 void gb_map_read_names(const gb_map *map,
                        bool (*visit)(void *user, const gb_participant *participant), void *user)
 {
-    gb_table_slots *slots = atomic_load_explicit(&map->participants.slots, memory_order_acquire);
-    uint32_t cursor = 0;
-    for (const gb_participant *participant;
-         (participant = gb_table_each(slots, &cursor)) != NULL;) {
+    gb_table_walk walk = gb_table_walk_start(&map->participants);
+    for (const gb_participant *participant; (participant = gb_table_walk_next(&walk)) != NULL;) {
         if (!visit(user, participant)) {
             break;
         }

@@ -15,15 +15,27 @@ static void slots_release(const gb_allocator *allocator, void *slots)
     gb_free(allocator, slots);
 }
 
-static gb_table_slots *slots_of(const gb_table *table)
+static uintptr_t root_of(const gb_table *table)
 {
     /* The owner is the only one who stores it. */
-    return atomic_load_explicit(&table->slots, memory_order_relaxed);
+    return atomic_load_explicit(&table->root, memory_order_relaxed);
+}
+
+static gb_table_slots *slots_of(const gb_table *table)
+{
+    return gb_table_root_slots(root_of(table));
+}
+
+static void publish_item(gb_table *table, void *item)
+{
+    uintptr_t root = item == NULL ? 0 : (uintptr_t)item + 1;
+    GB_ASSERT(item == NULL || (root & 1) != 0);
+    atomic_store_explicit(&table->root, root, memory_order_release);
 }
 
 void gb_table_init(gb_table *table)
 {
-    atomic_init(&table->slots, NULL);
+    atomic_init(&table->root, 0);
     table->count = 0;
     table->marker_count = 0;
 }
@@ -81,15 +93,15 @@ static gb_err table_rebuild(gb_table *table, const gb_allocator *allocator, uint
         return GB_ENOMEM;
     }
     gb_table_slots *old = slots_of(table);
-    uint32_t cursor = 0;
+    gb_table_walk walk = gb_table_walk_start(table);
     uint32_t moved = 0;
-    for (void *item; (item = gb_table_each(old, &cursor)) != NULL; moved++) {
+    for (void *item; (item = gb_table_walk_next(&walk)) != NULL; moved++) {
         uint32_t index = slots_place(fresh, hash_of(item));
         atomic_store_explicit(&fresh->items[index], item, memory_order_relaxed);
     }
     GB_ASSERT(moved == table->count);
     table->marker_count = 0;
-    atomic_store_explicit(&table->slots, fresh, memory_order_release);
+    atomic_store_explicit(&table->root, (uintptr_t)fresh, memory_order_release);
     if (old != NULL) {
         retire.retire(retire.user, slots_release, old);
     }
@@ -102,7 +114,8 @@ gb_err gb_table_reserve(gb_table *table, const gb_allocator *allocator, uint32_t
     gb_table_slots *old = slots_of(table);
     uint64_t capacity = old == NULL ? 0 : (uint64_t)old->mask + 1;
     uint64_t count = (uint64_t)table->count + extra;
-    if (extra == 0 || (count + table->marker_count) * 4 <= capacity * 3) {
+    bool is_single = old == NULL && count <= 1;
+    if (extra == 0 || is_single || (count + table->marker_count) * 4 <= capacity * 3) {
         return GB_OK;
     }
     /* Not filled to the brim again: where markers made this necessary, the next rebuild must be
@@ -134,7 +147,12 @@ void gb_table_shrink(gb_table *table, const gb_allocator *allocator, gb_table_ha
 void gb_table_insert(gb_table *table, uint32_t hash, void *item)
 {
     gb_table_slots *slots = slots_of(table);
-    GB_ASSERT(slots != NULL);
+    if (slots == NULL) {
+        GB_ASSERT(table->count == 0);
+        table->count = 1;
+        publish_item(table, item);
+        return;
+    }
     uint32_t index = slots_place(slots, hash);
     if (atomic_load_explicit(&slots->items[index], memory_order_relaxed) != NULL) {
         table->marker_count--;
@@ -148,6 +166,11 @@ void gb_table_insert(gb_table *table, uint32_t hash, void *item)
 void gb_table_replace(gb_table *table, uint32_t hash, void *old, void *item)
 {
     gb_table_slots *slots = slots_of(table);
+    if (slots == NULL) {
+        GB_ASSERT(gb_table_root_item(root_of(table)) == old);
+        publish_item(table, item);
+        return;
+    }
     uint32_t index = slots_index_of(slots, hash, old);
     atomic_store_explicit(&slots->items[index], item, memory_order_release);
 }
@@ -155,6 +178,12 @@ void gb_table_replace(gb_table *table, uint32_t hash, void *old, void *item)
 void gb_table_remove(gb_table *table, uint32_t hash, void *item)
 {
     gb_table_slots *slots = slots_of(table);
+    if (slots == NULL) {
+        GB_ASSERT(gb_table_root_item(root_of(table)) == item);
+        table->count = 0;
+        publish_item(table, NULL);
+        return;
+    }
     uint32_t index = slots_index_of(slots, hash, item);
     uint32_t following = (index + 1) & slots->mask;
     table->count--;
@@ -165,4 +194,17 @@ void gb_table_remove(gb_table *table, uint32_t hash, void *item)
     }
     table->marker_count++;
     atomic_store_explicit(&slots->items[index], (void *)gb_table_marker, memory_order_release);
+}
+
+void gb_table_swap(gb_table *table, gb_table *other)
+{
+    uintptr_t root = root_of(table);
+    uint32_t count = table->count;
+    uint32_t marker_count = table->marker_count;
+    atomic_store_explicit(&table->root, root_of(other), memory_order_release);
+    table->count = other->count;
+    table->marker_count = other->marker_count;
+    atomic_store_explicit(&other->root, root, memory_order_relaxed);
+    other->count = count;
+    other->marker_count = marker_count;
 }

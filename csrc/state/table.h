@@ -5,7 +5,8 @@
  * write nothing. A slot goes from empty to an item, from item to item of the same key, from item to
  * the marker of a removed one, and from marker to an item of a key that was not there: a key that
  * is in the table all the time is never missed. When the slots fill up they are rebuilt elsewhere
- * and published as a whole; the old ones go to the host's reclaim. */
+ * and published as a whole; the old ones go to the host's reclaim. A table of one item that never
+ * had more has no slots: the item stands in their place. */
 #ifndef GB_STATE_TABLE_H
 #define GB_STATE_TABLE_H
 
@@ -28,9 +29,10 @@ typedef struct gb_table_slots {
     _Atomic(void *) items[];
 } gb_table_slots;
 
+/* Items must be aligned to two bytes at least: the lowest bit tells them from slots. */
 typedef struct gb_table {
-    _Atomic(gb_table_slots *) slots; /* NULL: no item was ever there */
-    uint32_t count;                  /* items; the owner's, as the next */
+    _Atomic(uintptr_t) root; /* 0: empty; odd: the only item, plus 1; else gb_table_slots */
+    uint32_t count;          /* items; the owner's, as the next */
     uint32_t marker_count;
 } gb_table;
 
@@ -50,9 +52,23 @@ gb_err gb_table_reserve(gb_table *table, const gb_allocator *allocator, uint32_t
 void gb_table_shrink(gb_table *table, const gb_allocator *allocator, gb_table_hash_fn hash_of,
                      gb_table_retire retire);
 
+/* Owner of both, of which readers know `table` alone: exchange what they hold. */
+void gb_table_swap(gb_table *table, gb_table *other);
+
+/* What a root means; at most one of the two is not NULL. */
+static inline gb_table_slots *gb_table_root_slots(uintptr_t root)
+{
+    return (root & 1) == 0 ? (gb_table_slots *)root : NULL;
+}
+static inline void *gb_table_root_item(uintptr_t root)
+{
+    return (root & 1) != 0 ? (void *)(root - 1) : NULL;
+}
+
 /* A walk along the slots where an item of this hash may be. */
 typedef struct gb_table_probe {
     gb_table_slots *slots;
+    void *item;     /* the only one, without slots */
     uint32_t index; /* next to look at */
     uint32_t left;
 } gb_table_probe;
@@ -60,11 +76,12 @@ typedef struct gb_table_probe {
 /* Any thread. */
 static inline gb_table_probe gb_table_probe_start(const gb_table *table, uint32_t hash)
 {
-    gb_table_slots *slots = atomic_load_explicit(&table->slots, memory_order_acquire);
+    uintptr_t root = atomic_load_explicit(&table->root, memory_order_acquire);
+    gb_table_slots *slots = gb_table_root_slots(root);
     if (slots == NULL) {
-        return (gb_table_probe){NULL, 0, 0};
+        return (gb_table_probe){.item = gb_table_root_item(root)};
     }
-    return (gb_table_probe){slots, hash & slots->mask, slots->mask + 1};
+    return (gb_table_probe){.slots = slots, .index = hash & slots->mask, .left = slots->mask + 1};
 }
 
 /* Any thread. The next item along the way, NULL at its end. */
@@ -81,19 +98,37 @@ static inline void *gb_table_probe_next(gb_table_probe *probe)
             return item;
         }
     }
-    return NULL;
+    void *item = probe->item;
+    probe->item = NULL;
+    return item;
 }
 
-/* Any thread. A walk over all slots: start with *index 0; NULL at the end. */
-static inline void *gb_table_each(gb_table_slots *slots, uint32_t *index)
+/* Any thread. A walk over all items as they are now; those that come or go meanwhile may or may not
+ * be seen. */
+typedef struct gb_table_walk {
+    gb_table_slots *slots;
+    void *item;
+    uint32_t index;
+} gb_table_walk;
+
+static inline gb_table_walk gb_table_walk_start(const gb_table *table)
 {
-    while (slots != NULL && *index <= slots->mask) {
-        void *item = atomic_load_explicit(&slots->items[(*index)++], memory_order_acquire);
+    uintptr_t root = atomic_load_explicit(&table->root, memory_order_acquire);
+    return (gb_table_walk){.slots = gb_table_root_slots(root), .item = gb_table_root_item(root)};
+}
+
+/* Any thread. NULL at the end. */
+static inline void *gb_table_walk_next(gb_table_walk *walk)
+{
+    while (walk->slots != NULL && walk->index <= walk->slots->mask) {
+        void *item = atomic_load_explicit(&walk->slots->items[walk->index++], memory_order_acquire);
         if (item != NULL && item != (void *)gb_table_marker) {
             return item;
         }
     }
-    return NULL;
+    void *item = walk->item;
+    walk->item = NULL;
+    return item;
 }
 
 /* Owner. Publish `item`, whose key is not there, in the room that was reserved. */

@@ -21,11 +21,16 @@ static gb_time_us since_of(gb_record *record)
 void gb_map_purge_update(gb_map *map, gb_lane_state *lane)
 {
     GB_ASSERT(!lane->is_staged);
-    if (lane->tombstone_oldest == NULL) {
-        gb_heap_remove(&map->purge, &lane->purge_node);
-    } else if (!gb_heap_node_is_linked(&lane->purge_node) ||
-               lane->purge_node.key > since_of(lane->tombstone_oldest)) {
-        gb_err err = gb_heap_set(&map->purge, &lane->purge_node, since_of(lane->tombstone_oldest));
+    gb_lane_extra *extra = lane->extra;
+    if (extra == NULL) {
+        return;
+    }
+    if (extra->tombstone_oldest == NULL) {
+        gb_heap_remove(&map->purge, &extra->purge_node);
+    } else if (!gb_heap_node_is_linked(&extra->purge_node) ||
+               extra->purge_node.key > since_of(extra->tombstone_oldest)) {
+        gb_err err =
+            gb_heap_set(&map->purge, &extra->purge_node, since_of(extra->tombstone_oldest));
         GB_ASSERT(err == GB_OK);
     }
 }
@@ -50,8 +55,9 @@ void gb_map_raise_floor(gb_map *map, gb_lane_state *lane, uint64_t floor)
         return;
     }
     lane->floor = floor;
-    while (lane->tombstone_oldest != NULL && lane->tombstone_oldest->version <= floor) {
-        tombstone_drop(map, lane, lane->tombstone_oldest);
+    for (gb_record *record;
+         (record = gb_lane_tombstone_oldest(lane)) != NULL && record->version <= floor;) {
+        tombstone_drop(map, lane, record);
     }
     gb_map_purge_update(map, lane);
     lane_shrink(map, lane);
@@ -68,17 +74,18 @@ static uint32_t lane_purge(gb_map *map, gb_lane_state *lane, gb_time_us now, uin
 {
     uint64_t grace_us = map->options.tombstone_grace_us;
     uint32_t count = 0;
-    while (lane->tombstone_oldest != NULL && count < count_max &&
-           is_over(since_of(lane->tombstone_oldest), grace_us, now)) {
-        gb_record *record = lane->tombstone_oldest;
+    gb_lane_extra *extra = lane->extra;
+    while (extra->tombstone_oldest != NULL && count < count_max &&
+           is_over(since_of(extra->tombstone_oldest), grace_us, now)) {
+        gb_record *record = extra->tombstone_oldest;
         lane->floor = record->version > lane->floor ? record->version : lane->floor;
         tombstone_drop(map, lane, record);
         count++;
     }
-    if (lane->tombstone_oldest == NULL) {
-        gb_heap_remove(&map->purge, &lane->purge_node);
+    if (extra->tombstone_oldest == NULL) {
+        gb_heap_remove(&map->purge, &extra->purge_node);
     } else {
-        (void)gb_heap_set(&map->purge, &lane->purge_node, since_of(lane->tombstone_oldest));
+        (void)gb_heap_set(&map->purge, &extra->purge_node, since_of(extra->tombstone_oldest));
     }
     lane_shrink(map, lane);
     return count;
@@ -89,15 +96,15 @@ gb_time_us gb_map_purge(gb_map *map, gb_time_us now, uint32_t count_max)
     uint64_t grace_us = map->options.tombstone_grace_us;
     uint32_t count = 0;
     for (gb_heap_node *node; (node = gb_heap_min(&map->purge)) != NULL;) {
-        gb_lane_state *lane = GB_CONTAINER_OF(node, gb_lane_state, purge_node);
-        gb_time_us since = since_of(lane->tombstone_oldest);
+        gb_lane_extra *extra = GB_CONTAINER_OF(node, gb_lane_extra, purge_node);
+        gb_time_us since = since_of(extra->tombstone_oldest);
         if (since != node->key) {
             (void)gb_heap_set(&map->purge, node, since);
             continue;
         }
         bool is_due = is_over(since, grace_us, now);
         if (is_due && now >= map->purge_after_us && count < count_max) {
-            count += lane_purge(map, lane, now, count_max - count);
+            count += lane_purge(map, extra->lane, now, count_max - count);
             continue;
         }
         if (is_due && count == count_max) {

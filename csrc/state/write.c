@@ -53,14 +53,16 @@ gb_err gb_map_set(gb_map *map, gb_participant *self, gb_lane lane, gb_slice grou
                   uint8_t type, gb_slice value, uint32_t ttl_ms, gb_time_us now)
 {
     GB_ASSERT(self->is_self && map->self == self);
-    gb_lane_state *state = gb_map_lane(self, lane);
     uint32_t hash = gb_lane_key_hash(map->options.hash_seed, group, key);
-    bool is_new = gb_lane_find(state, hash, group, key) == NULL;
+    bool is_new = gb_lane_find(gb_map_lane(self, lane), hash, group, key) == NULL;
     gb_err err = set_check(map, self, lane, group, key, type, value, is_new);
-    if (err != GB_OK) {
-        return err;
+    gb_lane_state *state = NULL;
+    if (err == GB_OK) {
+        err = gb_map_lane_open(map, self, lane, &state);
     }
-    err = gb_map_reserve(map, state, is_new ? 1 : 0);
+    if (err == GB_OK) {
+        err = gb_map_reserve(map, state, is_new ? 1 : 0, false);
+    }
     if (err != GB_OK) {
         return err;
     }
@@ -98,13 +100,13 @@ gb_err gb_map_delete(gb_map *map, gb_participant *self, gb_lane lane, gb_slice g
                      gb_time_us now)
 {
     GB_ASSERT(self->is_self && map->self == self);
-    gb_lane_state *state = gb_map_lane(self, lane);
+    gb_lane_state *state = gb_map_lane_there(self, lane);
     uint32_t hash = gb_lane_key_hash(map->options.hash_seed, group, key);
-    const gb_record *present = gb_lane_find(state, hash, group, key);
+    const gb_record *present = state == NULL ? NULL : gb_lane_find(state, hash, group, key);
     if (present == NULL || gb_record_is_tombstone(present)) {
         return GB_ENOTFOUND;
     }
-    gb_err err = gb_map_reserve(map, state, 0);
+    gb_err err = gb_map_reserve(map, state, 0, true);
     if (err != GB_OK) {
         return err;
     }

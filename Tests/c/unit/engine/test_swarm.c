@@ -128,7 +128,7 @@ static void note_node(swarm *s, uint32_t index)
         return;
     }
     for (uint8_t lane = GB_LANE_CONFIG; lane < GB_LANE_COUNT; lane++) {
-        for (gb_record *r = gb_lane_after(&p->lanes[lane], s->written[index][lane]); r != NULL;
+        for (gb_record *r = gb_lane_after(gb_map_lane(p, lane), s->written[index][lane]); r != NULL;
              r = r->newer) {
             note_deed(s, (deed){.name = s->name_of[index],
                                 .generation = p->generation,

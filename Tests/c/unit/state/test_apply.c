@@ -244,7 +244,7 @@ GB_TEST(apply, an_empty_reset_empties_the_lane)
     expect_str(state_get(p, "a"), "-");
     expect_uint(gb_map_version(p, GB_LANE_USER), 7);
     expect_uint(gb_map_floor(p, GB_LANE_USER), 6);
-    expect_uint(p->byte_count, 0);
+    expect_uint(gb_map_bytes(p), 0);
     gb_map_close(map);
 }
 

@@ -15,7 +15,7 @@ typedef void (*breaker)(gb_map *map, gb_participant *p);
 
 static gb_lane_state *user_lane(gb_participant *p)
 {
-    return &p->lanes[GB_LANE_USER];
+    return gb_map_lane_there(p, GB_LANE_USER);
 }
 static void break_nothing(gb_map *map, gb_participant *p)
 {
@@ -55,7 +55,7 @@ static void break_record_hash(gb_map *map, gb_participant *p)
 static void break_tombstones(gb_map *map, gb_participant *p)
 {
     (void)map;
-    user_lane(p)->tombstone_count--;
+    user_lane(p)->extra->tombstone_count--;
 }
 static void break_table(gb_map *map, gb_participant *p)
 {
@@ -75,7 +75,7 @@ static void break_changed_order(gb_map *map, gb_participant *p)
 }
 static void break_purge_heap(gb_map *map, gb_participant *p)
 {
-    gb_heap_remove(&map->purge, &user_lane(p)->purge_node);
+    gb_heap_remove(&map->purge, &user_lane(p)->extra->purge_node);
 }
 
 /* Sanitizers must not turn the expected abort into a report. */

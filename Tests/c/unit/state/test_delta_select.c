@@ -165,7 +165,7 @@ GB_TEST(delta_select, a_transfer_goes_on_where_it_ended_without_searching)
         (void)snprintf(key, sizeof key, "k%d", i);
         state_set(t, map, self, key, "v", 0);
     }
-    const gb_lane_state *lane = &self->lanes[GB_LANE_USER];
+    const gb_lane_state *lane = gb_map_lane(self, GB_LANE_USER);
     uint64_t from = 0;
     while (from < 900) {
         state_message message;
@@ -174,8 +174,8 @@ GB_TEST(delta_select, a_transfer_goes_on_where_it_ended_without_searching)
         state_message_deinit(&message);
         bool is_remembered = false;
         for (size_t i = 0; i < GB_LANE_CURSOR_COUNT; i++) {
-            is_remembered =
-                is_remembered || (lane->cursors[i] != NULL && lane->cursors[i]->version == from);
+            is_remembered = is_remembered || (lane->extra->cursors[i] != NULL &&
+                                              lane->extra->cursors[i]->version == from);
         }
         expect_true(is_remembered);
     }

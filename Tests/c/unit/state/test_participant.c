@@ -2,6 +2,8 @@
 /* Participants: names, slots, limits, later lives, leaving. */
 #include "unit/state/state_support.h"
 
+#include "state/lane.h"
+
 #include <stdio.h>
 
 GB_TEST(participant, names_are_known_once_and_within_the_limit)
@@ -101,5 +103,43 @@ GB_TEST(participant, a_later_life_begins_empty_in_the_same_slot)
                              GB_VALUE_STRING, gb_slice_from_str("v"), 1000, 0));
     }
     expect_true(gb_map_hash(map) != hash);
+    gb_map_close(map);
+}
+
+static bool count_visit(void *user, gb_record *record)
+{
+    (void)record;
+    ++*(unsigned *)user;
+    return true;
+}
+
+GB_TEST(participant, a_lane_of_which_nothing_came_is_not_there_and_reads_as_empty)
+{
+    gb_participant *self;
+    gb_map *map = state_open_owner(t, "n", &self);
+    gb_slice name = gb_slice_from_str("n");
+    gb_slice text = gb_slice_from_str("a");
+    for (gb_lane lane = GB_LANE_CONFIG; lane < GB_LANE_COUNT; lane++) {
+        uint64_t version;
+        uint64_t floor;
+        unsigned count = 0;
+        gb_record *record;
+        expect_null(gb_map_lane_there(self, lane));
+        expect_uint(gb_map_version(self, lane) + gb_map_floor(self, lane), 0);
+        expect_null(gb_map_first(self, lane));
+        expect_null(gb_map_get(self, lane, text, text));
+        expect_false(gb_map_staged(self, lane, &version, &floor));
+        gb_map_drop_staged(map, self, lane);
+        expect_err(gb_map_delete(map, self, lane, text, text, 0), GB_ENOTFOUND);
+        expect_err(gb_map_read_value(map, name, lane, text, text, 0, &record, NULL), GB_ENOTFOUND);
+        expect_ok(gb_map_read_lane(map, name, lane, 0, count_visit, &count, NULL));
+        expect_uint(count, 0);
+        expect_null(gb_map_lane_there(self, lane));
+        expect_ok(gb_map_set(map, self, lane, text, text, GB_VALUE_STRING, text, 0, 0));
+        expect_null(gb_map_lane_there(self, lane)->extra);
+        expect_ok(gb_map_read_lane(map, name, lane, 0, count_visit, &count, NULL));
+        expect_uint(count, 1);
+        gb_map_check(map);
+    }
     gb_map_close(map);
 }

@@ -106,6 +106,71 @@ GB_TEST(table, a_reader_of_replaced_slots_still_finds_what_was_there)
     gb_table_deinit(&table, t->allocator);
 }
 
+static unsigned walk_count(const gb_table *table)
+{
+    unsigned count = 0;
+    gb_table_walk walk = gb_table_walk_start(table);
+    while (gb_table_walk_next(&walk) != NULL) {
+        count++;
+    }
+    return count;
+}
+
+GB_TEST(table, a_single_item_costs_no_memory)
+{
+    item items[3] = {{1, 0, true}, {1, 1, true}, {2, 2, true}};
+    item other = items[0];
+    gb_table table;
+    gb_table_init(&table);
+    retired r = {t->allocator, 0};
+    gb_table_retire discard = {retire, &r};
+    gb_failing_allocator_exhaust(&t->counted, 0);
+    expect_ok(gb_table_reserve(&table, t->allocator, 1, item_hash, discard));
+    gb_table_insert(&table, 1, &items[0]);
+    gb_table_replace(&table, 1, &items[0], &other);
+    expect_ptr(table_find(&table, &items[0]), &other);
+    expect_uint(walk_count(&table), 1);
+    gb_table_remove(&table, 1, &other);
+    expect_null(table_find(&table, &items[0]));
+    expect_uint(walk_count(&table), 0);
+    gb_table_insert(&table, 1, &items[0]);
+    gb_failing_allocator_relax(&t->counted);
+
+    gb_table_probe before = gb_table_probe_start(&table, 1);
+    expect_ok(gb_table_reserve(&table, t->allocator, 2, item_hash, discard));
+    gb_table_insert(&table, 1, &items[1]);
+    gb_table_insert(&table, 2, &items[2]);
+    expect_ptr(gb_table_probe_next(&before), &items[0]); /* a reader that began earlier */
+    expect_null(gb_table_probe_next(&before));
+    for (int i = 0; i < 3; i++) {
+        expect_ptr(table_find(&table, &items[i]), &items[i]);
+    }
+    expect_uint(walk_count(&table), 3);
+    expect_uint(r.count, 0);
+    gb_table_deinit(&table, t->allocator);
+}
+
+GB_TEST(table, swapped_tables_keep_their_items)
+{
+    item items[3] = {{1, 0, true}, {5, 1, true}, {9, 2, true}};
+    gb_table single;
+    gb_table several;
+    gb_table_init(&single);
+    gb_table_init(&several);
+    retired r = {t->allocator, 0};
+    gb_table_insert(&single, 1, &items[0]);
+    expect_ok(
+        gb_table_reserve(&several, t->allocator, 2, item_hash, (gb_table_retire){retire, &r}));
+    gb_table_insert(&several, 5, &items[1]);
+    gb_table_insert(&several, 9, &items[2]);
+    gb_table_swap(&single, &several);
+    expect_ptr(table_find(&several, &items[0]), &items[0]);
+    expect_ptr(table_find(&single, &items[2]), &items[2]);
+    expect_uint(single.count * 10 + several.count, 21);
+    gb_table_deinit(&single, t->allocator);
+    gb_table_deinit(&several, t->allocator);
+}
+
 GB_TEST(table, without_memory_it_stays_as_it_is)
 {
     item one = {1, 1, true};
@@ -113,7 +178,7 @@ GB_TEST(table, without_memory_it_stays_as_it_is)
     gb_table_init(&table);
     retired r = {t->allocator, 0};
     gb_failing_allocator_exhaust(&t->counted, 0);
-    expect_err(gb_table_reserve(&table, t->allocator, 1, item_hash, (gb_table_retire){retire, &r}),
+    expect_err(gb_table_reserve(&table, t->allocator, 2, item_hash, (gb_table_retire){retire, &r}),
                GB_ENOMEM);
     gb_failing_allocator_relax(&t->counted);
     expect_null(table_find(&table, &one));
