@@ -14,7 +14,7 @@ let package = Package(
     name: "goferbroke",
     platforms: [.macOS(.v15)],
     products: [
-        .library(name: "GoferBroke", targets: ["GoferBroke"]),
+        .library(name: "GoferBroke", targets: ["GoferBroke", "GoferBrokeMembership"]),
         .executable(name: "gofer", targets: ["gofer"]),
     ],
     dependencies: [
