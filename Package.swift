@@ -14,8 +14,8 @@ let package = Package(
     name: "goferbroke",
     platforms: [.macOS(.v15)],
     products: [
-        .library(name: "GoferBroke", targets: ["GoferBroke"]),
         .library(name: "GoferBrokeSimulation", targets: ["GoferBrokeSimulation"]),
+        .library(name: "GoferBroke", targets: ["GoferBroke", "GoferBrokeMembership"]),
         .executable(name: "gofer", targets: ["gofer"]),
     ],
     dependencies: [

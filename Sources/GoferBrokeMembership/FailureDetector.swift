@@ -14,8 +14,21 @@ public protocol FailureDetector: Sendable {
     /// How suspicious the silence of `name` is at `now`; 0 where it is unknown or there is no link to it.
     func phi(of name: String, at now: DetectorTime) -> Double
 
+    /// How `name` stands; nil where it is unknown or this node itself.
+    func status(of name: String) -> MemberStatus?
+
     /// Everybody known, self excluded, by the bytes of their names.
     func members(at now: DetectorTime) -> [MemberReport]
+
+    /// One member; nil where it is unknown or this node itself.
+    func member(_ name: String, at now: DetectorTime) -> MemberReport?
+
+    /// The names of everybody known, self excluded, by their bytes.
+    var memberNames: [String] { get }
+
+    /// Every accusation by another member that is remembered, those that don't count now among them, in no particular order:
+    /// what a carrier that lost facts compares with the lanes.
+    var accusationsOfOthers: [Accusation] { get }
 
     /// What is remembered of `name`, oldest first; empty where it is unknown.
     func story(of name: String) -> [StoryEntry]
@@ -147,6 +160,10 @@ public enum DeathReason: UInt8, Hashable, Sendable, CaseIterable, CustomStringCo
     case soleJudge
     /// A later life answered at its address.
     case superseded
+    /// Phi of its heartbeats is over the threshold, and nothing else is asked for: `PlainPhiDetector` alone.
+    case silent
+    /// Another node declared it dead, and its word is enough: `PlainPhiDetector` alone.
+    case told
 
     /// A few words, for people.
     public var description: String {
@@ -155,6 +172,8 @@ public enum DeathReason: UInt8, Hashable, Sendable, CaseIterable, CustomStringCo
         case .majority: return "accused by a majority of its judges for the suspicion time"
         case .soleJudge: return "accused by its only judge for the full suspicion time"
         case .superseded: return "a later life answers at its address"
+        case .silent: return "silent: phi over the threshold"
+        case .told: return "another node declared it dead"
         }
     }
 }

@@ -96,6 +96,12 @@ struct RingSet: Sendable {
         self.rings[0].count
     }
 
+    func contains(_ slot: Int32, names: [String]) -> Bool {
+        let hash = RingPlacement.hashes(of: names[Int(slot)])[0]
+        let place = self.lowerBound(of: hash, slot: slot, ring: 0, names: names)
+        return place < self.count && self.rings[0][place].slot == slot
+    }
+
     /// Adds a slot that is not in the set.
     mutating func insert(_ slot: Int32, names: [String]) {
         let hashes = RingPlacement.hashes(of: names[Int(slot)])

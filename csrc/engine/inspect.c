@@ -62,7 +62,8 @@ gb_err gb_engine_visit_records(const gb_engine *e, gb_slice name, gb_lane lane,
     if (p == NULL || lane >= GB_LANE_COUNT) {
         return GB_EUNKNOWN_NODE;
     }
-    for (const gb_record *r = gb_lane_after(&p->lanes[lane], version_after); r != NULL;
+    const gb_lane_state *state = gb_map_lane(p, lane);
+    for (const gb_record *r = state == NULL ? NULL : gb_lane_after(state, version_after); r != NULL;
          r = r->newer) {
         gb_delta delta = record_delta(r);
         uint64_t digest = gb_hash_combine(r->type, gb_fnv1a(GB_FNV1A_BASIS, delta.value));

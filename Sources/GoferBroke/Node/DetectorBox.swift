@@ -7,7 +7,7 @@ package import GoferBrokeMembership
 /// The failure detector and its clock. The pump feeds it; anybody reads. The lock is held for the detector's own work alone.
 final class DetectorBox: Sendable {
     private struct State {
-        var detector: PhiAccrualDetector
+        var detector: any FailureDetector
         /// The core's clock at the last fact, and the system's at the same moment: the core's runs on between facts.
         var time: UInt64 = 0
         var uptime: UInt64 = 0
@@ -22,8 +22,7 @@ final class DetectorBox: Sendable {
 
     private let state: Mutex<State>
 
-    init(name: String, generation: UInt64, settings: DetectorSettings) {
-        let detector = PhiAccrualDetector(name: name, generation: generation, settings: settings, seed: .random(in: .min ... .max))
+    init(detector: any FailureDetector) {
         self.state = Mutex(State(detector: detector))
     }
 
@@ -96,10 +95,25 @@ final class DetectorBox: Sendable {
         return detector.members(at: now)
     }
 
-    func explanation(of name: String) -> (story: [StoryEntry], now: DetectorTime, localHealth: Int, facts: [ReachabilityFact]) {
+    /// What the detector knows of one member, and why.
+    struct Explanation: Sendable {
+        let now: DetectorTime
+        let report: MemberReport?
+        let story: [StoryEntry]
+        let facts: [ReachabilityFact]
+        let localHealth: Int
+    }
+
+    /// Made of a copy too.
+    func explanation(of name: String) -> Explanation {
         let (detector, now) = self.state.withLock { ($0.detector, $0.now()) }
-        let facts = detector.reachability.filter { NodeName($0.target) == NodeName(name) }
-        return (detector.story(of: name), now, detector.localHealth, facts)
+        return Explanation(
+            now: now,
+            report: detector.member(name, at: now),
+            story: detector.story(of: name),
+            facts: detector.reachability.filter { NodeName($0.target) == NodeName(name) },
+            localHealth: detector.localHealth
+        )
     }
 }
 

@@ -65,7 +65,7 @@ extension GossipNode {
         if !member.hasDetector {
             lines.append("it has no failure detector: it is watched, and judges nobody")
         }
-        if let report = self.detector.reports().first(where: { NodeName($0.name) == NodeName(name) }) {
+        if let report = explanation.report {
             lines.append("accused by \(report.accusers.isEmpty ? "nobody" : report.accusers.joined(separator: ", "))")
             lines.append("watched by \(report.monitors.joined(separator: ", "))")
             lines.append("judged by \(report.judges.joined(separator: ", "))" + (report.hasSoleJudge ? " alone" : ""))

@@ -2,8 +2,13 @@
 // What a node is made with.
 
 @_exported public import GoferBrokeConfiguration
+public import GoferBrokeMembership
 
 extension GossipNode {
+    /// Makes a failure detector for a node of that name and generation.
+    public typealias DetectorFactory =
+        @Sendable (_ name: String, _ generation: UInt64, _ settings: DetectorSettings, _ seed: UInt64) -> any FailureDetector
+
     /// What a node is made with: the two documents, and what only code can say.
     public struct Configuration: Sendable {
         /// What all nodes share, as this node's file or code has it. A node that joins a cluster takes the cluster's; then only
@@ -23,6 +28,13 @@ extension GossipNode {
         public var metricsPrefix = "goferbroke"
         /// The thread that carries the node; nil: the one that all nodes of this process share.
         public var loop: GossipLoop?
+        /// Makes the failure detector, from the node's name and generation, the settings in force, and a seed for its dice. All nodes
+        /// of a cluster should have detectors of one kind: what one of them declares means something to the others.
+        ///
+        /// ```swift
+        /// configuration.detector = { PlainPhiDetector(name: $0, generation: $1, settings: $2, seed: $3) }
+        /// ```
+        public var detector: DetectorFactory = { PhiAccrualDetector(name: $0, generation: $1, settings: $2, seed: $3) }
         /// Events that may wait between the core and the node; 0: the core's default. For tests.
         var eventCountMax: UInt32 = 0
 

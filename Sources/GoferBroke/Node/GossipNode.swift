@@ -117,11 +117,9 @@ public final class GossipNode: Service {
         self.state = Mutex(State(leaveTimeout: configuration.node.leaveTimeout, seeds: options.seeds))
         let own = handle.deltas(of: handle.name, lane: .config) ?? []
         self.clusterState = Mutex(ClusterState(name: handle.name, file: configuration.cluster, own: own))
-        self.detector = DetectorBox(
-            name: handle.name,
-            generation: handle.generation,
-            settings: DetectorSettings(configuration.cluster.configuration)
-        )
+        let settings = DetectorSettings(configuration.cluster.configuration)
+        let seed = UInt64.random(in: .min ... .max)
+        self.detector = DetectorBox(detector: configuration.detector(handle.name, handle.generation, settings, seed))
         self.clientDoor = ClientDoor()
         self.clientDoor.attach(self)
         handle.activate(self)
