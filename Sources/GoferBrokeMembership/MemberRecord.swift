@@ -44,6 +44,8 @@ struct MemberDetail: Sendable {
 
     var standing: [StandingAccusation] = []
     var suspectSince = DetectorTime.zero
+    /// Since when a majority of its judges accuse it; nil: they do not.
+    var majoritySince: DetectorTime?
     /// Judges in the component of `judgesEpoch`.
     var judges: [Int32] = []
     var judgesEpoch: UInt64 = 0

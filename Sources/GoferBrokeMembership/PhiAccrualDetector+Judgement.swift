@@ -206,6 +206,7 @@ extension PhiAccrualDetector {
         if self.records[Int(slot)].status == .alive {
             let detail = self.ensureDetail(slot)
             self.details[detail].suspectSince = now
+            self.details[detail].majoritySince = nil
             self.declareSuspect(slot, now: now)
         }
         if self.isProvedCrashed(slot, accusers, now: now) {
@@ -215,13 +216,18 @@ extension PhiAccrualDetector {
         guard !self.isComponentStale, !self.isHolding else { return }
         let judges = self.judges(of: slot)
         let accusing = accusers.filter { judges.contains($0.accuser) }
-        guard accusing.count * 2 > judges.count else { return }
-        let verdicts = accusing.count { $0.hasVerdict }
         let detail = self.ensureDetail(slot)
+        guard accusing.count * 2 > judges.count else {
+            self.details[detail].majoritySince = nil
+            return
+        }
+        let majoritySince = self.details[detail].majoritySince ?? now
+        self.details[detail].majoritySince = majoritySince
         let waited = now.micros(since: self.details[detail].suspectSince)
         let needed = self.stretched(self.suspicionTime(accusing: accusing.count, judges: judges.count))
-        // A majority that has declared it dead has waited for its refutation, each on its own.
-        if waited >= needed || verdicts * 2 > judges.count {
+        // After a split has healed, the other side's accusations arrive all at once, and old. However long they have stood there,
+        // the accused hears of them only now, and must have the time to refute.
+        if waited >= needed, now.micros(since: majoritySince) >= self.timing.suspicionMinimum / 2 {
             let reason: DeathReason = judges.count == 1 ? .soleJudge : .majority
             self.declareDead(slot, reason: reason, accusing: accusing.count, judges: judges.count, now: now)
         }

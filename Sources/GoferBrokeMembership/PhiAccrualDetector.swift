@@ -205,6 +205,7 @@ public struct PhiAccrualDetector: FailureDetector {
             let detail = Int(self.records[slot].detail)
             self.details[detail].lastHeartbeat = nil
             self.details[detail].suspectSince = min(self.details[detail].suspectSince.advanced(by: pause), now)
+            self.details[detail].majoritySince = self.details[detail].majoritySince.map { min($0.advanced(by: pause), now) }
             if let deadline = self.details[detail].check?.deadline {
                 self.details[detail].check?.deadline = deadline.advanced(by: pause)
             }

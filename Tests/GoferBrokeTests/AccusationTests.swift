@@ -71,7 +71,7 @@ import Testing
     }
 
     @Test func theDetectorCatchesUpWithWhatStands() {
-        let box = DetectorBox(name: "me", generation: 1, settings: DetectorSettings())
+        let box = DetectorBox(detector: PhiAccrualDetector(name: "me", generation: 1, settings: DetectorSettings(), seed: 1))
         let all = ["a", "b", "c"].map { self.member($0, links: 1) }
         _ = box.catchUp(members: all, accusations: [self.accusation(by: "a", of: "b")], time: 1_000)
         let accusers = { (name: String) in box.reports().first { $0.name == name }?.accusers }
@@ -91,7 +91,7 @@ import Testing
     }
 
     @Test func aMemberThatIsLinkedStillIsNotProvedAliveByCatchingUp() {
-        let box = DetectorBox(name: "me", generation: 1, settings: DetectorSettings())
+        let box = DetectorBox(detector: PhiAccrualDetector(name: "me", generation: 1, settings: DetectorSettings(), seed: 1))
         let members = [self.member("a", links: 1)]
         _ = box.catchUp(members: members, accusations: [], time: 1_000)
         let story = box.explanation(of: "a").story.count

@@ -11,9 +11,9 @@ import Testing
 
         let keyGroup: DeltaLabel = "limits"
         let lines = Mutex<[String]>([])
-        let onChange: @Sendable (DeltaChange, GossipNode) async throws -> Void
+        let onChange: @Sendable (DeltaChange, any ClusterNode) async throws -> Void
 
-        init(onChange: @escaping @Sendable (DeltaChange, GossipNode) async throws -> Void = { _, _ in }) {
+        init(onChange: @escaping @Sendable (DeltaChange, any ClusterNode) async throws -> Void = { _, _ in }) {
             self.onChange = onChange
         }
 

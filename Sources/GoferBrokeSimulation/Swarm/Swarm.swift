@@ -82,7 +82,7 @@ private struct ScenarioMaker {
         case 9:
             let ahead = self.random.chance(0.5) ? Duration.zero : self.random.time(in: .milliseconds(100) ... .seconds(30))
             self.step(.jump(self.node(), ahead: ahead, timeOfDay: self.random.time(in: .seconds(-3_600) ... .seconds(3_600))))
-        case 10: self.step(.far(self.node(), self.random.time(in: .milliseconds(1) ... .milliseconds(150))))
+        case 10: self.step(.far(self.node(), self.random.time(in: .milliseconds(1) ... .milliseconds(60))))
         case 11: self.addConfiguration()
         case 12:
             // A death and at once a new life.
