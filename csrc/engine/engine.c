@@ -92,7 +92,7 @@ void engine_fill_hello(const gb_engine *e, gb_hello *hello)
 gb_err engine_reserve_slots(gb_engine *e, uint32_t slot_end)
 {
     if (slot_end > e->peer_count) {
-        uint32_t count = slot_end < 16 ? 16 : slot_end + slot_end / 2;
+        uint32_t count = slot_end < 16 ? 16 : slot_end + slot_end / 4;
         gb_peer **peers = gb_realloc_array(e->allocator, e->peers, count, sizeof *peers);
         if (peers == NULL) {
             return GB_ENOMEM;
@@ -110,15 +110,14 @@ gb_err engine_reserve_slots(gb_engine *e, uint32_t slot_end)
         e->stamps = stamps;
         e->stamp_count = e->peer_count;
     }
-    uint32_t scratch_wanted = e->peer_count * GB_LANE_COUNT;
-    if (scratch_wanted > e->scratch_capacity) {
+    if (e->peer_count > e->scratch_capacity) {
         uint32_t *scratch =
-            gb_realloc_array(e->allocator, e->scratch, scratch_wanted, sizeof *scratch);
+            gb_realloc_array(e->allocator, e->scratch, e->peer_count, sizeof *scratch);
         if (scratch == NULL) {
             return GB_ENOMEM;
         }
         e->scratch = scratch;
-        e->scratch_capacity = scratch_wanted;
+        e->scratch_capacity = e->peer_count;
     }
     return GB_OK;
 }

@@ -624,6 +624,11 @@ gb_time_us gossip_due(gb_engine *e)
         e->round_at = e->now + e->settings.gossip_interval_us;
         e->exchange_tokens = e->settings.exchanges_per_round;
         e->stats.rounds++;
+        effects_trim(e);
+        GB_LIST_EACH(node, &e->links)
+        {
+            link_trim(e, link_of(node));
+        }
     }
     if (e->now >= e->random_at) {
         e->random_at =

@@ -2,6 +2,8 @@
 /* links.c: the life of a link, from dial or accept to close. */
 #include "engine/internal.h"
 
+#include "codec/frame.h"
+
 #include <string.h>
 
 /* Linear: a node has some ten links (rings), some hundreds with clients. */
@@ -94,6 +96,22 @@ void link_free(gb_engine *e, gb_link *link)
     gb_free(e->allocator, link->remote_host);
     gb_free(e->allocator, link->dial_host);
     gb_free(e->allocator, link);
+}
+
+void link_trim(gb_engine *e, gb_link *link)
+{
+    if (e->now < link->delta_at + e->settings.gossip_interval_us) {
+        return;
+    }
+    gb_parser_trim(link->parser);
+    if (link->out.len == 0 && link->out.capacity > ENGINE_QUIET_KEPT) {
+        gb_out_deinit(&link->out);
+    }
+    if (link->i_have_count == 0 && link->i_have_capacity > 64) {
+        gb_free(e->allocator, link->i_have_slots);
+        link->i_have_slots = NULL;
+        link->i_have_capacity = 0;
+    }
 }
 
 /* Another open link to the same peer, if any. */

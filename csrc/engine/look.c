@@ -85,7 +85,7 @@ static void check_link(const gb_engine *e, const gb_link *link)
     uint32_t pulls = 0;
     for (uint32_t slot = 0; slot < e->peer_count; slot++) {
         for (uint8_t lane = 0; e->peers[slot] != NULL && lane < GB_LANE_COUNT; lane++) {
-            pulls += e->peers[slot]->pull[lane].link == link->id ? 1 : 0;
+            pulls += pull_state(e->peers[slot], (gb_lane)lane)->link == link->id ? 1 : 0;
         }
     }
     GB_ASSERT(pulls == link->pull_count);
@@ -145,6 +145,9 @@ void gb_engine_check(const gb_engine *e)
         GB_ASSERT(peer->verdict_count <= peer->accuser_count);
         GB_ASSERT(gb_list_node_is_linked(&peer->accuser_node) == (peer->accuse_count > 0));
         GB_ASSERT(peer->dialling == NULL || peer->dialling->expected_slot == slot);
+        gb_node_record memory;
+        const gb_address *addresses;
+        GB_ASSERT(peer_addresses(e, peer, &memory, &addresses) == peer->address_count);
     }
     GB_ASSERT(e->kept_at <= e->kept_count);
 }

@@ -5,10 +5,14 @@
 
 #include <string.h>
 
+static uint64_t place_of_hash(uint64_t name_hash, uint32_t ring)
+{
+    return gb_hash_mix(name_hash ^ (UINT64_C(0x9e3779b97f4a7c15) * (ring + 1)));
+}
+
 uint64_t gb_ring_place(gb_slice name, uint32_t ring)
 {
-    uint64_t hash = gb_fnv1a(GB_FNV1A_BASIS, name);
-    return gb_hash_mix(hash ^ (UINT64_C(0x9e3779b97f4a7c15) * (ring + 1)));
+    return place_of_hash(gb_fnv1a(GB_FNV1A_BASIS, name), ring);
 }
 
 /* ---- Judges
@@ -159,14 +163,14 @@ static bool is_between(uint64_t place, uint64_t from, uint64_t to)
 
 static void want_ring(gb_engine *e, uint32_t ring, bool judges_only)
 {
-    const gb_peer *self = peer_at(e, e->self->slot);
-    GB_ASSERT(self != NULL);
+    uint64_t own_place = place_of_hash(e->self->name_hash, ring);
     ring_search search;
-    search_begin(&search, self->ring_place[ring], engine_name(e));
+    search_begin(&search, own_place, engine_name(e));
     for (uint32_t slot = 0; slot < e->peer_count; slot++) {
         const gb_peer *peer = e->peers[slot];
         if (is_other_live(e, peer) && (!judges_only || peer_has_detector(peer))) {
-            search_offer(&search, slot, peer->ring_place[ring], peer_name(e, peer));
+            const gb_participant *p = peer_participant(e, peer);
+            search_offer(&search, slot, place_of_hash(p->name_hash, ring), gb_participant_name(p));
         }
     }
     search_end(&search);
@@ -185,10 +189,10 @@ static void want_ring(gb_engine *e, uint32_t ring, bool judges_only)
         if (!is_other_live(e, peer) || peer_has_detector(peer)) {
             continue;
         }
-        uint64_t place = peer->ring_place[ring];
+        uint64_t place = place_of_hash(peer_participant(e, peer)->name_hash, ring);
         bool is_mine = search.after == UINT32_MAX ||
-                       is_between(place, self->ring_place[ring], search.after_place) ||
-                       is_between(place, search.before_place, self->ring_place[ring]);
+                       is_between(place, own_place, search.after_place) ||
+                       is_between(place, search.before_place, own_place);
         if (is_mine) {
             peer->is_wanted = true;
             peer->is_successor = true;
@@ -250,11 +254,14 @@ void ring_dial_failed(gb_engine *e, gb_peer *peer)
 
 bool ring_dial(gb_engine *e, gb_peer *peer, gb_link_purpose purpose)
 {
-    if (peer->address_count == 0) {
+    gb_node_record memory;
+    const gb_address *addresses;
+    uint8_t count = peer_addresses(e, peer, &memory, &addresses);
+    if (count == 0) {
         ring_dial_failed(e, peer);
         return false;
     }
-    const gb_address *address = &peer->addresses[peer->dial_failures % peer->address_count];
+    const gb_address *address = &addresses[peer->dial_failures % count];
     gb_link *link = link_dial(e, purpose, address->host, address->port);
     if (link == NULL) {
         peer->dial_at = e->now + ENGINE_DIAL_BACKOFF_MIN;
