@@ -176,6 +176,8 @@ typedef struct gb_loose_index gb_loose_index; /* engine/know.h */
 typedef struct gb_link {
     gb_list_node node; /* in engine->links */
     uint64_t id;
+    gb_engine *engine;
+    gb_list_node touched; /* in engine->touched: the next flush looks at it */
     gb_link_state state;
     gb_link_purpose purpose;
     uint8_t role;
@@ -348,7 +350,16 @@ struct gb_engine {
     uint32_t peer_count;
     gb_list accusers; /* peers whose membership lane accuses somebody */
     gb_list links;
+    gb_list touched;      /* links with something to send, to feed or to end; see link_touch */
+    gb_link **link_index; /* by id, rising */
+    uint32_t link_capacity;
     uint32_t link_count;
+    bool has_doomed;     /* a link is doomed */
+    bool wants_exchange; /* a link may want one */
+    /* No link has anything due of its kind before: looked at then, and put right. */
+    gb_time_us i_have_at;
+    gb_time_us stall_at;
+    gb_time_us links_look_at;
     uint32_t client_count;
     uint32_t dial_count;
     uint64_t link_no;
@@ -369,6 +380,9 @@ struct gb_engine {
     bool is_ring_dirty;
     bool is_mesh;
     uint32_t alive_count;
+    uint32_t blind_count;                /* of them, without detector */
+    uint64_t ring_after[GB_RING_COUNT];  /* places of our neighbours; where there are others and */
+    uint64_t ring_before[GB_RING_COUNT]; /* no mesh */
     gb_time_us dial_check_at;
 
     gb_time_us round_at;
@@ -469,6 +483,13 @@ void link_close(gb_engine *e, gb_link *link, uint8_t cause);
 bool link_tell_close(gb_engine *e, gb_link *link);
 /* Close it after the present event, for want of memory or the like. */
 void link_doom(gb_link *link, uint8_t cause);
+/* It has something to send, to feed, or to end: the next flush looks at it. */
+static inline void link_touch(gb_link *link)
+{
+    if (!gb_list_node_is_linked(&link->touched)) {
+        gb_list_push_back(&link->engine->touched, &link->touched);
+    }
+}
 /* As link_close, with a BYE before it. */
 void link_bye(gb_engine *e, gb_link *link, uint8_t cause, gb_err code, const char *text);
 /* The peer broke the protocol, or we ran out of memory for it: say so and close. */
@@ -594,6 +615,17 @@ void feed_deinit(gb_engine *e, gb_link *link);
 
 void gossip_heartbeat(gb_engine *e, gb_link *link, const gb_frame *frame);
 void gossip_begin(gb_engine *e, gb_link *link);
+/* It wants an exchange when its turn comes. */
+static inline void gossip_want(gb_engine *e, gb_link *link)
+{
+    link->wants_exchange = true;
+    e->wants_exchange = true;
+}
+/* Something of a link is due at `at`: rounds apart, links are looked at no earlier. */
+static inline void gossip_look_at(gb_engine *e, gb_time_us at)
+{
+    e->links_look_at = earlier(e->links_look_at, at);
+}
 void gossip_digest(gb_engine *e, gb_link *link, const gb_frame *frame);
 /* Rounds and heartbeats that are due. Returns when the next thing is. */
 gb_time_us gossip_due(gb_engine *e);
@@ -624,6 +656,12 @@ gb_time_us pull_due(gb_engine *e);
  */
 
 void ring_update(gb_engine *e);
+/* One member more (announced and live), or one less: the rings are told only where that concerns
+ * our own places. */
+void ring_joined(gb_engine *e, const gb_peer *peer);
+void ring_left(gb_engine *e, const gb_peer *peer);
+/* The invariants of what ring_update leaves behind. */
+void ring_check(const gb_engine *e);
 /* Dial wanted members that have no link, close unwanted links. Returns when to look again. */
 gb_time_us ring_due(gb_engine *e);
 void ring_dial_failed(gb_engine *e, gb_peer *peer);

@@ -129,7 +129,15 @@ void gb_engine_check(const gb_engine *e)
             GB_ASSERT(peer_at(e, link->peer->slot) == link->peer);
         }
         check_link(e, link);
+        GB_ASSERT(link_find(e, link->id) == link);
+        /* Whoever has something to send is looked at by the next flush. */
+        GB_ASSERT(link->out.len == 0 || gb_list_node_is_linked(&link->touched));
+        GB_ASSERT(!link->is_doomed || (e->has_doomed && gb_list_node_is_linked(&link->touched)));
+        GB_ASSERT(link->i_have_count == 0 || !link_is_member(link) ||
+                  e->i_have_at <= link->i_have_at);
+        GB_ASSERT(link->pull_count == 0 || e->stall_at != GB_NO_TIME);
     }
+    ring_check(e);
     GB_ASSERT(links == e->link_count && links <= e->link_count_max);
     GB_ASSERT(clients == e->client_count);
     GB_ASSERT(dials == e->dial_count);

@@ -101,7 +101,11 @@ void peer_set_status(gb_engine *e, gb_peer *peer, uint8_t status)
             gb_time_us at = e->now + e->settings.departed_retention_us;
             e->departed_check_at = at < e->departed_check_at ? at : e->departed_check_at;
         }
-        e->is_ring_dirty = true;
+        if (peer->is_announced && is_live) {
+            ring_joined(e, peer);
+        } else if (peer->is_announced) {
+            ring_left(e, peer);
+        }
     }
     if (peer->is_announced) {
         peer_notify(e, peer, GB_CHANGE_STATUS);
@@ -143,7 +147,6 @@ static void peer_begin_life(gb_engine *e, gb_peer *peer, uint64_t generation)
     peer->parent_link = 0;
     peer->accuser_count = 0;
     peer->verdict_count = 0;
-    e->is_ring_dirty = true;
 }
 
 /* Names that records point at before their life is known here (accusations) are looked up later. */
@@ -188,10 +191,10 @@ static void peer_remove(gb_engine *e, gb_peer *peer)
     pull_forget(e, peer);
     know_forget_slot(e, peer->slot);
     know_life_ends(e, p);
+    e->is_ring_dirty = e->is_ring_dirty || (peer->is_announced && peer_is_live(peer));
     e->peers[peer->slot] = NULL;
     gb_map_remove(e->map, p);
     peer_free(e, peer);
-    e->is_ring_dirty = true;
     if (was_accuser) {
         recount_accused(e);
     }
@@ -268,6 +271,7 @@ gb_err peer_renew(gb_engine *e, gb_peer *peer, uint64_t generation)
     gb_map_set_departed(e->map, p, false);
     bool was_accuser = peer->accuse_count > 0;
     peer_begin_life(e, peer, generation);
+    e->is_ring_dirty = true;
     recount_accusations(e, peer);
     if (was_accuser) {
         recount_accused(e);
@@ -324,7 +328,9 @@ static void announce(gb_engine *e, gb_peer *peer, bool is_changed)
         return;
     }
     peer->is_announced = true;
-    e->is_ring_dirty = true; /* the rings go by who is announced */
+    if (!peer_is_self(e, peer) && peer_is_live(peer)) {
+        ring_joined(e, peer); /* the rings go by who is announced */
+    }
     peer_notify(e, peer, GB_CHANGE_JOINED);
 }
 
@@ -335,8 +341,10 @@ void peer_hello(gb_engine *e, gb_peer *peer, const gb_hello *hello)
     }
     peer->instance = hello->instance;
     if (!peer->has_record) {
-        peer->record_flags =
+        uint8_t flags =
             (hello->flags & GB_HELLO_HAS_DETECTOR) != 0 ? GB_NODE_RECORD_HAS_DETECTOR : 0;
+        e->is_ring_dirty = e->is_ring_dirty || (peer->is_announced && flags != peer->record_flags);
+        peer->record_flags = flags;
     }
     /* Who was dead and speaks again is alive to a node without detector; a detector decides itself.
      */
@@ -374,7 +382,7 @@ static void on_node_record(gb_engine *e, gb_peer *peer, const gb_record *before,
     peer->instance = record.instance;
     peer->record_flags = record.flags;
     peer->incarnation = record.incarnation;
-    if (was_detector != ((record.flags & GB_NODE_RECORD_HAS_DETECTOR) != 0)) {
+    if (peer->is_announced && was_detector != ((record.flags & GB_NODE_RECORD_HAS_DETECTOR) != 0)) {
         e->is_ring_dirty = true;
     }
     if ((record.flags & GB_NODE_RECORD_LEFT) != 0) {

@@ -57,8 +57,9 @@ static void op_close(gb_engine *e, gb_probe_op *op)
         gb_link *link = link_of(node);
         if (link->purpose == PURPOSE_PROBE && link->probe_no == op->no) {
             link->purpose = PURPOSE_ACCEPTED; /* its end is nobody's news */
-            link->is_doomed = link->state != LINK_CLOSING;
-            link->doom_cause = GB_CLOSE_BY_US;
+            if (link->state != LINK_CLOSING) {
+                link_doom(link, GB_CLOSE_BY_US);
+            }
         }
     }
     gb_link *asker = op->kind == PROBE_FOR_PEER ? link_find(e, op->link) : NULL;

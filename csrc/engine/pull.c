@@ -74,6 +74,7 @@ void pull_send(gb_engine *e, gb_link *link, const uint32_t *pairs, uint32_t coun
             pull->gap_link = 0;
             link->pull_count++;
             link->pull_at = e->now;
+            e->stall_at = earlier(e->stall_at, e->now + e->settings.pull_stall_us);
             entries[part] = make_pull(p, lane);
             part++;
         }
@@ -224,7 +225,10 @@ static gb_time_us stalled_at(const gb_engine *e, const gb_link *link)
 
 gb_time_us pull_due(gb_engine *e)
 {
-    gb_time_us next = GB_NO_TIME;
+    if (e->now < e->stall_at) {
+        return e->stall_at;
+    }
+    e->stall_at = GB_NO_TIME;
     ENGINE_EACH_LINK(e, link)
     {
         if (!link_is_member(link) || link->pull_count == 0) {
@@ -232,15 +236,15 @@ gb_time_us pull_due(gb_engine *e)
         }
         gb_time_us until = stalled_at(e, link);
         if (e->now < until) {
-            next = until < next ? until : next;
+            e->stall_at = earlier(e->stall_at, until);
             continue;
         }
         /* Nothing came for too long: somebody else is asked, if there is somebody. */
         cancel_pulls(e, link);
         (void)release_pulls(e, link);
         link->pull_count = 0;
-        link->wants_exchange = true;
+        gossip_want(e, link);
         gossip_want_elsewhere(e, link->id);
     }
-    return next;
+    return e->stall_at;
 }

@@ -28,6 +28,7 @@ static bool i_have_push(gb_engine *e, gb_link *link, uint32_t slot)
     }
     if (link->i_have_count == 0) {
         link->i_have_at = e->now + ENGINE_I_HAVE_DELAY;
+        e->i_have_at = earlier(e->i_have_at, link->i_have_at);
     }
     link->i_have_slots[link->i_have_count] = slot;
     link->i_have_count++;
@@ -164,6 +165,7 @@ static bool takes_reset(gb_engine *e, gb_link *link, gb_peer *peer, const gb_del
     pull->link = link->id;
     link->pull_count++;
     link->pull_at = e->now;
+    e->stall_at = earlier(e->stall_at, e->now + e->settings.pull_stall_us);
     return true;
 }
 
@@ -529,6 +531,10 @@ static gb_time_us grafts_due(gb_engine *e)
 gb_time_us push_due(gb_engine *e)
 {
     gb_time_us next = e->graft_count == 0 ? GB_NO_TIME : grafts_due(e);
+    if (e->now < e->i_have_at) {
+        return earlier(next, e->i_have_at);
+    }
+    e->i_have_at = GB_NO_TIME;
     GB_LIST_EACH(node, &e->links)
     {
         gb_link *link = link_of(node);
@@ -537,9 +543,9 @@ gb_time_us push_due(gb_engine *e)
         }
         if (link->i_have_at <= e->now) {
             send_i_haves(e, link);
-        } else if (link->i_have_at < next) {
-            next = link->i_have_at;
+        } else {
+            e->i_have_at = earlier(e->i_have_at, link->i_have_at);
         }
     }
-    return next;
+    return earlier(next, e->i_have_at);
 }

@@ -176,6 +176,8 @@ static void want_ring(gb_engine *e, uint32_t ring, bool judges_only)
     search_end(&search);
     if (!judges_only) {
         if (search.after != UINT32_MAX) {
+            e->ring_after[ring] = search.after_place;
+            e->ring_before[ring] = search.before_place;
             e->peers[search.after]->is_wanted = true;
             e->peers[search.after]->is_successor = true;
             e->peers[search.before]->is_wanted = true;
@@ -204,7 +206,7 @@ void ring_update(gb_engine *e)
 {
     e->is_ring_dirty = false;
     e->alive_count = 0;
-    uint32_t blind_count = 0; /* without detector */
+    e->blind_count = 0;
     for (uint32_t slot = 0; slot < e->peer_count; slot++) {
         gb_peer *peer = e->peers[slot];
         if (peer == NULL) {
@@ -214,7 +216,7 @@ void ring_update(gb_engine *e)
         peer->is_successor = false;
         if (is_other_live(e, peer)) {
             e->alive_count++;
-            blind_count += peer_has_detector(peer) ? 0 : 1;
+            e->blind_count += peer_has_detector(peer) ? 0 : 1;
         }
     }
     /* Hysteresis, so that a cluster at the border does not re-link at each join and leave. */
@@ -229,12 +231,81 @@ void ring_update(gb_engine *e)
     } else {
         for (uint32_t ring = 0; ring < GB_RING_COUNT; ring++) {
             want_ring(e, ring, false);
-            if (e->has_detector && blind_count > 0) {
+            if (e->has_detector && e->blind_count > 0) {
                 want_ring(e, ring, true);
             }
         }
     }
     e->dial_check_at = e->now;
+}
+
+/* Would it be, or is it, next to us on a ring? Also where places are equal, and names would decide.
+ */
+static bool is_next_to_us(const gb_engine *e, const gb_peer *peer)
+{
+    uint64_t name_hash = peer_participant(e, peer)->name_hash;
+    for (uint32_t ring = 0; ring < GB_RING_COUNT; ring++) {
+        uint64_t own = place_of_hash(e->self->name_hash, ring);
+        uint64_t place = place_of_hash(name_hash, ring);
+        bool is_far = place != own && place != e->ring_after[ring] &&
+                      place != e->ring_before[ring] &&
+                      !is_between(place, own, e->ring_after[ring]) &&
+                      !is_between(place, e->ring_before[ring], own);
+        if (!is_far) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Are rings all that our neighbours follow from, and are they up to date? */
+static bool are_plain_rings(const gb_engine *e, const gb_peer *peer)
+{
+    return !e->is_ring_dirty && !e->is_mesh && !e->is_leaving && !e->is_stopped &&
+           e->alive_count > 1 &&
+           !(e->has_detector && (e->blind_count > 0 || !peer_has_detector(peer)));
+}
+
+void ring_joined(gb_engine *e, const gb_peer *peer)
+{
+    if (!are_plain_rings(e, peer) || is_next_to_us(e, peer)) {
+        e->is_ring_dirty = true;
+        return;
+    }
+    e->alive_count++;
+    e->blind_count += peer_has_detector(peer) ? 0 : 1;
+}
+
+void ring_left(gb_engine *e, const gb_peer *peer)
+{
+    if (!are_plain_rings(e, peer) || is_next_to_us(e, peer) ||
+        e->alive_count <= e->settings.full_mesh_max) {
+        e->is_ring_dirty = true;
+        return;
+    }
+    e->alive_count--;
+    e->blind_count -= peer_has_detector(peer) ? 0 : 1;
+}
+
+void ring_check(const gb_engine *e)
+{
+    if (e->is_ring_dirty || e->is_leaving || e->is_stopped) {
+        return;
+    }
+    uint32_t alive = 0;
+    uint32_t blind = 0;
+    for (uint32_t slot = 0; slot < e->peer_count; slot++) {
+        const gb_peer *peer = e->peers[slot];
+        if (is_other_live(e, peer)) {
+            alive++;
+            blind += peer_has_detector(peer) ? 0 : 1;
+        }
+        bool is_plain = !e->is_mesh && !(e->has_detector && e->blind_count > 0);
+        if (peer != NULL && is_plain && e->alive_count > 1 && !peer_is_self(e, peer)) {
+            GB_ASSERT(peer->is_wanted == (is_other_live(e, peer) && is_next_to_us(e, peer)));
+        }
+    }
+    GB_ASSERT(e->alive_count == alive && e->blind_count == blind);
 }
 
 /* ---- Dialling
