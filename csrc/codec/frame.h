@@ -24,4 +24,8 @@ gb_err gb_frame_header_decode(const uint8_t *bytes, size_t payload_size_max, gb_
 /* The checksum that belongs into a frame with these first 12 bytes and this payload. */
 uint32_t gb_frame_checksum(const uint8_t *header, gb_slice payload);
 
+/* Give back the memory of a collected payload, where none is being collected. What a frame of the
+ * last gb_parser_next lends is void then. */
+void gb_parser_trim(gb_parser *parser);
+
 #endif

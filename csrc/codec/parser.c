@@ -74,6 +74,15 @@ size_t gb_parser_pending_size(const gb_parser *parser)
     return parser->header_len + parser->payload_len;
 }
 
+void gb_parser_trim(gb_parser *parser)
+{
+    if (parser->payload_len == 0) {
+        gb_free(parser->allocator, parser->payload);
+        parser->payload = NULL;
+        parser->payload_capacity = 0;
+    }
+}
+
 static gb_err parser_break(gb_parser *parser, gb_err err)
 {
     parser->state = PARSER_BROKEN;

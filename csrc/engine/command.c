@@ -56,6 +56,8 @@ void gb_engine_configure(gb_engine *e, gb_time_us now, const gb_engine_settings 
     e->revive_at = earlier(e->revive_at, e->now + e->settings.reconnect_interval_us);
     e->tick_at = earlier(e->tick_at, e->now + e->settings.detector_tick_us);
     e->departed_check_at = e->now;
+    e->stall_at = e->now;
+    e->links_look_at = e->now;
     ENGINE_EACH_LINK(e, link)
     {
         if (link->heartbeat_at != GB_NO_TIME) {
@@ -118,6 +120,7 @@ gb_err gb_engine_client_send(gb_engine *e, gb_time_us now, uint64_t id, uint8_t 
     gb_err err = gb_client_frame_encode(&link->out, frame_type, request_id, payload);
     if (err == GB_OK) {
         e->stats.frames_sent++;
+        link_touch(link);
     }
     return err;
 }

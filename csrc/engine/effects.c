@@ -132,6 +132,7 @@ bool effect_send(gb_engine *e, gb_link *link)
     effect->link = link->id;
     effect->buffer = link->out;
     link->queued += link->out.len;
+    e->bulk_at = link->out.len > ENGINE_QUIET_KEPT ? e->now : e->bulk_at;
     e->stats.bytes_sent += link->out.len;
     if (e->spare_count > 0) {
         e->spare_count--;
@@ -179,9 +180,10 @@ bool gb_engine_effect_next(gb_engine *e, gb_effect *out)
         out->event = queued->event;
         return true;
     }
+    bool is_roomy = e->effect_capacity > 64 && e->effect_count < e->effect_capacity / 16;
     e->effect_head = 0;
     e->effect_count = 0;
-    if (e->effect_capacity > ENGINE_EFFECTS_KEPT) {
+    if (is_roomy || e->effect_capacity > ENGINE_EFFECTS_KEPT) {
         gb_free(e->allocator, e->effects);
         e->effects = NULL;
         e->effect_capacity = 0;
@@ -200,6 +202,28 @@ void gb_engine_recycle(gb_engine *e, gb_out *buffer)
         gb_out_deinit(buffer);
     }
     memset(buffer, 0, sizeof *buffer);
+}
+
+void effects_trim(gb_engine *e)
+{
+    if (e->graft_count == 0 && e->graft_capacity > 64) {
+        gb_free(e->allocator, e->grafts);
+        e->grafts = NULL;
+        e->graft_capacity = 0;
+    }
+    if (e->now < e->bulk_at + e->settings.gossip_interval_us) {
+        return;
+    }
+    uint32_t kept = 0;
+    for (uint32_t i = 0; i < e->spare_count; i++) {
+        if (e->spare[i].capacity > ENGINE_QUIET_KEPT) {
+            gb_out_deinit(&e->spare[i]);
+        } else {
+            e->spare[kept] = e->spare[i];
+            kept++;
+        }
+    }
+    e->spare_count = kept;
 }
 
 void effects_deinit(gb_engine *e)

@@ -92,7 +92,7 @@ void engine_fill_hello(const gb_engine *e, gb_hello *hello)
 gb_err engine_reserve_slots(gb_engine *e, uint32_t slot_end)
 {
     if (slot_end > e->peer_count) {
-        uint32_t count = slot_end < 16 ? 16 : slot_end + slot_end / 2;
+        uint32_t count = slot_end < 16 ? 16 : slot_end + slot_end / 4;
         gb_peer **peers = gb_realloc_array(e->allocator, e->peers, count, sizeof *peers);
         if (peers == NULL) {
             return GB_ENOMEM;
@@ -110,15 +110,14 @@ gb_err engine_reserve_slots(gb_engine *e, uint32_t slot_end)
         e->stamps = stamps;
         e->stamp_count = e->peer_count;
     }
-    uint32_t scratch_wanted = e->peer_count * GB_LANE_COUNT;
-    if (scratch_wanted > e->scratch_capacity) {
+    if (e->peer_count > e->scratch_capacity) {
         uint32_t *scratch =
-            gb_realloc_array(e->allocator, e->scratch, scratch_wanted, sizeof *scratch);
+            gb_realloc_array(e->allocator, e->scratch, e->peer_count, sizeof *scratch);
         if (scratch == NULL) {
             return GB_ENOMEM;
         }
         e->scratch = scratch;
-        e->scratch_capacity = scratch_wanted;
+        e->scratch_capacity = e->peer_count;
     }
     return GB_OK;
 }
@@ -147,13 +146,7 @@ static bool is_unsettled(const gb_engine *e)
         e->renew_generation > e->self->generation || e->refute_incarnation > e->incarnation) {
         return true;
     }
-    GB_LIST_EACH(node, &e->links)
-    {
-        if (link_of(node)->is_doomed) {
-            return true;
-        }
-    }
-    return false;
+    return e->has_doomed;
 }
 
 void engine_settle(gb_engine *e)
@@ -165,6 +158,10 @@ void engine_settle(gb_engine *e)
         return;
     }
     self_settle(e);
+    if (!e->has_doomed) {
+        return;
+    }
+    e->has_doomed = false;
     ENGINE_EACH_LINK(e, link)
     {
         if (link->is_doomed && link->state != LINK_CLOSING) {
@@ -312,6 +309,10 @@ gb_err gb_engine_open(const gb_engine_options *options, gb_time_us now, gb_engin
     e->now = now;
     gb_rng_init(&e->rng, options->seed);
     gb_list_init(&e->links);
+    gb_list_init(&e->touched);
+    e->i_have_at = GB_NO_TIME;
+    e->stall_at = GB_NO_TIME;
+    e->links_look_at = GB_NO_TIME;
     gb_list_init(&e->probes);
     gb_list_init(&e->accusers);
     e->instance = options->instance;
@@ -368,6 +369,7 @@ void gb_engine_close(gb_engine *e)
         }
     }
     gb_map_close(e->map);
+    gb_free(e->allocator, e->link_index);
     gb_free(e->allocator, e->peers);
     gb_free(e->allocator, e->stamps);
     gb_free(e->allocator, e->scratch);
@@ -431,6 +433,7 @@ void gb_engine_connected(gb_engine *e, gb_time_us now, uint64_t id)
     link->state = LINK_HELLO_SENT;
     link->opened_at = e->now;
     link->heard_at = e->now;
+    gossip_look_at(e, e->now + GB_HANDSHAKE_TIMEOUT_MS * ENGINE_MS);
     handshake_begin(e, link);
     engine_settle(e);
 }
@@ -457,6 +460,9 @@ void gb_engine_sent(gb_engine *e, gb_time_us now, uint64_t id, size_t byte_count
     }
     GB_ASSERT(byte_count <= link->queued);
     link->queued -= byte_count;
+    if (!feed_is_empty(link)) {
+        link_touch(link); /* there may be room again */
+    }
 }
 
 void gb_engine_closed(gb_engine *e, gb_time_us now, uint64_t id, uint8_t cause, gb_slice text)
@@ -565,8 +571,16 @@ static void flush_work(gb_engine *e)
     at = earlier(at, join_due(e));
     at = earlier(at, ring_due(e));
     e->next_due = at;
-    ENGINE_EACH_LINK(e, link)
+    GB_LIST_EACH(node, &e->links)
     {
+        if (!e->is_leaving) {
+            break;
+        }
+        link_touch(link_of(node));
+    }
+    GB_LIST_EACH(node, &e->touched)
+    {
+        gb_link *link = GB_CONTAINER_OF(node, gb_link, touched);
         if (link_is_member(link)) {
             feed_link(e, link);
             if (e->is_leaving) {
@@ -589,16 +603,16 @@ void gb_engine_flush(gb_engine *e, gb_time_us now)
     if (is_unsettled(e)) {
         e->next_due = earlier(e->next_due, e->now + ENGINE_RETRY);
     }
-    ENGINE_EACH_LINK(e, link)
+    GB_LIST_EACH_SAFE(node, next, &e->touched)
     {
-        if (link->state != LINK_CLOSING) {
-            if (link->out.len > 0 && !effect_send(e, link)) {
-                e->next_due = earlier(e->next_due, e->now + ENGINE_RETRY);
-            }
-        } else if (link_tell_close(e, link)) {
-            link_free(e, link);
-        } else {
+        gb_link *link = GB_CONTAINER_OF(node, gb_link, touched);
+        if (link->state == LINK_CLOSING ? !link_tell_close(e, link)
+                                        : link->out.len > 0 && !effect_send(e, link)) {
             e->next_due = earlier(e->next_due, e->now + ENGINE_RETRY);
+        } else if (link->state == LINK_CLOSING) {
+            link_free(e, link);
+        } else if (!link->is_doomed) {
+            gb_list_remove(node);
         }
     }
     if (e->events_lost > 0) {

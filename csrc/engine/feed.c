@@ -87,6 +87,7 @@ bool feed_enqueue(gb_engine *e, gb_link *link, const gb_participant *p, gb_lane 
         link_doom(link, GB_CLOSE_BY_US);
         return false;
     }
+    link_touch(link);
     know->queued |= GB_LANE_BIT(lane);
     know->pulled |= is_pulled ? GB_LANE_BIT(lane) : 0;
     return true;

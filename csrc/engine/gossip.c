@@ -149,6 +149,7 @@ void gossip_begin(gb_engine *e, gb_link *link)
     if (send_digest(e, link, &plan, count)) {
         link->exchange_no = plan.request_id;
         link->exchange_at = e->now;
+        gossip_look_at(e, e->now + ENGINE_EXCHANGE_BOUND);
         link->exchange_change_no = gb_map_change_no(e->map);
         link->exchange_pulls = 0;
         link->wants_exchange = false;
@@ -449,7 +450,7 @@ static void compare_hashes(gb_engine *e, gb_link *link)
     bool is_quiet = link->queued == 0 && feed_is_empty(link) && link->i_have_count == 0 &&
                     e->now >= link->delta_at + 200 * ENGINE_MS;
     if (is_quiet || link->mismatch_count >= 2) {
-        link->wants_exchange = true;
+        gossip_want(e, link);
     }
 }
 
@@ -595,9 +596,15 @@ static gb_time_us link_due(gb_engine *e, gb_link *link)
         link_close(e, link, GB_CLOSE_TIMED_OUT); /* it was to stay, and does not answer */
         return GB_NO_TIME;
     }
+    if (link->duplicate_ping != 0) {
+        next = earlier(next, link->duplicate_at + ENGINE_DUPLICATE_BOUND);
+    }
     if (link->exchange_no != 0 && e->now >= link->exchange_at + ENGINE_EXCHANGE_BOUND) {
         link->exchange_no = 0;
-        link->wants_exchange = true;
+        gossip_want(e, link);
+    }
+    if (link->exchange_no != 0) {
+        next = earlier(next, link->exchange_at + ENGINE_EXCHANGE_BOUND);
     }
     if (link->purpose == PURPOSE_VISIT && link->peer != NULL && !link->peer->is_wanted) {
         bool is_done = link->was_exchanged && link->pull_count == 0 && feed_is_empty(link) &&
@@ -624,21 +631,29 @@ gb_time_us gossip_due(gb_engine *e)
         e->round_at = e->now + e->settings.gossip_interval_us;
         e->exchange_tokens = e->settings.exchanges_per_round;
         e->stats.rounds++;
+        effects_trim(e);
+        GB_LIST_EACH(node, &e->links)
+        {
+            link_trim(e, link_of(node));
+            link_touch(link_of(node));
+        }
     }
     if (e->now >= e->random_at) {
         e->random_at =
             e->now + ENGINE_RANDOM_INTERVAL / 2 + gb_rng_below(&e->rng, ENGINE_RANDOM_INTERVAL);
         visit_random(e);
     }
-    gb_time_us next = e->round_at < e->random_at ? e->round_at : e->random_at;
-    ENGINE_EACH_LINK(e, link)
-    {
-        gb_time_us at = link_due(e, link);
-        next = at < next ? at : next;
+    if (e->now >= e->links_look_at) {
+        e->links_look_at = GB_NO_TIME;
+        ENGINE_EACH_LINK(e, link)
+        {
+            gossip_look_at(e, link_due(e, link));
+        }
     }
-    while (e->exchange_tokens > 0) {
+    while (e->exchange_tokens > 0 && e->wants_exchange) {
         gb_link *link = pick_wanting(e);
         if (link == NULL) {
+            e->wants_exchange = false;
             break;
         }
         e->exchange_tokens--;
@@ -647,5 +662,5 @@ gb_time_us gossip_due(gb_engine *e)
             break; /* no memory: the next round tries again */
         }
     }
-    return next;
+    return earlier(e->links_look_at, earlier(e->round_at, e->random_at));
 }

@@ -95,6 +95,8 @@
 #define ENGINE_FLUSH_PASSES 8u
 #define ENGINE_GRAFTS_MAX 16384u
 #define ENGINE_BUFFERS_KEPT 16u
+/* Memory of what is over: a link that was quiet for a round keeps less than this of each kind. */
+#define ENGINE_QUIET_KEPT ((size_t)1024)
 
 /* ---- Peers: what the engine knows of a participant beside its deltas --------------------------
  */
@@ -107,35 +109,36 @@ typedef struct gb_pull_state {
     gb_time_us refused_until; /* what came was over a bound of ours: not asked before */
 } gb_pull_state;
 
+/* One for each participant: what few of them have stands apart. */
 typedef struct gb_peer {
-    uint32_t slot;
     uint64_t generation;
     uint64_t instance; /* 0: not known yet */
     uint64_t incarnation;
-    uint64_t ring_place[GB_RING_COUNT];
-    gb_address *addresses; /* one allocation, slices inside; NULL: none */
+    gb_address *addresses;    /* where they are not those of its record: one allocation, slices
+                                 inside; see peer_addresses */
+    gb_pull_state *pulls;     /* GB_LANE_COUNT of them; NULL: nothing is asked or refused */
+    struct gb_link *link;     /* the open link that counts; NULL: none */
+    struct gb_link *dialling; /* a ring dial under way */
+    gb_time_us dial_at;
+    uint64_t parent_link; /* through which its news came last; 0: none */
+    gb_time_us known_since;
+    gb_time_us departed_at;    /* dead or left since; GB_NO_TIME: neither */
+    gb_list_node accuser_node; /* in engine->accusers while accuse_count > 0 */
+    uint32_t slot;
+    uint32_t accuse_count;  /* accusations in its membership lane */
+    uint32_t accuser_count; /* standing accusations against this life */
+    uint32_t verdict_count; /* those of them with GB_ACCUSE_VERDICT */
+    uint32_t dial_failures;
     uint8_t address_count;
     uint8_t record_flags; /* GB_NODE_RECORD_… */
     uint8_t status;
     bool has_record;
-    bool is_announced;    /* the host was told that it joined */
-    bool is_diallable;    /* a WELCOME came from one of its addresses in this generation */
-    bool is_link_lost;    /* its last link was cut by the other side, and nothing was heard since */
-    bool is_wanted;       /* a neighbour on the rings, or the mesh */
-    bool is_successor;    /* we are the one who dials */
-    struct gb_link *link; /* the open link that counts; NULL: none */
-    struct gb_link *dialling; /* a ring dial under way */
-    gb_time_us dial_at;
-    uint32_t dial_failures;
-    uint64_t parent_link; /* through which its news came last; 0: none */
-    gb_time_us known_since;
-    gb_time_us departed_at;    /* dead or left since; GB_NO_TIME: neither */
-    uint32_t accuser_count;    /* standing accusations against this life */
-    uint32_t verdict_count;    /* those of them with GB_ACCUSE_VERDICT */
-    gb_list_node accuser_node; /* in engine->accusers while accuse_count > 0 */
-    uint32_t accuse_count;     /* accusations in its membership lane */
+    bool is_announced; /* the host was told that it joined */
+    bool is_diallable; /* a WELCOME came from one of its addresses in this generation */
+    bool is_link_lost; /* its last link was cut by the other side, and nothing was heard since */
+    bool is_wanted;    /* a neighbour on the rings, or the mesh */
+    bool is_successor; /* we are the one who dials */
     bool is_graft_pending;
-    gb_pull_state pull[GB_LANE_COUNT];
 } gb_peer;
 
 /* ---- Links ------------------------------------------------------------------------------------
@@ -173,6 +176,8 @@ typedef struct gb_loose_index gb_loose_index; /* engine/know.h */
 typedef struct gb_link {
     gb_list_node node; /* in engine->links */
     uint64_t id;
+    gb_engine *engine;
+    gb_list_node touched; /* in engine->touched: the next flush looks at it */
     gb_link_state state;
     gb_link_purpose purpose;
     uint8_t role;
@@ -345,7 +350,16 @@ struct gb_engine {
     uint32_t peer_count;
     gb_list accusers; /* peers whose membership lane accuses somebody */
     gb_list links;
+    gb_list touched;      /* links with something to send, to feed or to end; see link_touch */
+    gb_link **link_index; /* by id, rising */
+    uint32_t link_capacity;
     uint32_t link_count;
+    bool has_doomed;     /* a link is doomed */
+    bool wants_exchange; /* a link may want one */
+    /* No link has anything due of its kind before: looked at then, and put right. */
+    gb_time_us i_have_at;
+    gb_time_us stall_at;
+    gb_time_us links_look_at;
     uint32_t client_count;
     uint32_t dial_count;
     uint64_t link_no;
@@ -366,6 +380,9 @@ struct gb_engine {
     bool is_ring_dirty;
     bool is_mesh;
     uint32_t alive_count;
+    uint32_t blind_count;                /* of them, without detector */
+    uint64_t ring_after[GB_RING_COUNT];  /* places of our neighbours; where there are others and */
+    uint64_t ring_before[GB_RING_COUNT]; /* no mesh */
     gb_time_us dial_check_at;
 
     gb_time_us round_at;
@@ -382,7 +399,7 @@ struct gb_engine {
     uint32_t *stamps; /* by slot: marks of the digest being processed */
     uint32_t stamp_count;
     uint32_t stamp;
-    uint32_t *scratch; /* by slot: lists of slots while a message is written */
+    uint32_t *scratch; /* each slot once at most: lists of slots while a message is written */
     uint32_t scratch_capacity;
 
     gb_queued_effect *effects;
@@ -393,6 +410,7 @@ struct gb_engine {
     uint64_t events_lost;
     gb_out spare[ENGINE_BUFFERS_KEPT];
     uint32_t spare_count;
+    gb_time_us bulk_at; /* when a buffer over ENGINE_QUIET_KEPT was last sent */
 
     gb_engine_stats stats;
 };
@@ -449,6 +467,8 @@ bool effect_close(gb_engine *e, uint64_t link);
 /* Hand the link's collected bytes to the driver. false: no memory, they stay collected. */
 bool effect_send(gb_engine *e, gb_link *link);
 void effects_deinit(gb_engine *e);
+/* Each round: what grew under load and is not needed now goes. */
+void effects_trim(gb_engine *e);
 
 /* ---- links.c -----------------------------------------------------------------------------------
  */
@@ -463,11 +483,20 @@ void link_close(gb_engine *e, gb_link *link, uint8_t cause);
 bool link_tell_close(gb_engine *e, gb_link *link);
 /* Close it after the present event, for want of memory or the like. */
 void link_doom(gb_link *link, uint8_t cause);
+/* It has something to send, to feed, or to end: the next flush looks at it. */
+static inline void link_touch(gb_link *link)
+{
+    if (!gb_list_node_is_linked(&link->touched)) {
+        gb_list_push_back(&link->engine->touched, &link->touched);
+    }
+}
 /* As link_close, with a BYE before it. */
 void link_bye(gb_engine *e, gb_link *link, uint8_t cause, gb_err code, const char *text);
 /* The peer broke the protocol, or we ran out of memory for it: say so and close. */
 void link_fail(gb_engine *e, gb_link *link, gb_err code, const char *text);
 void link_free(gb_engine *e, gb_link *link);
+/* Each round: as effects_trim. */
+void link_trim(gb_engine *e, gb_link *link);
 /* Check the result of an encoder: false (and the link is closed) on an error. */
 bool link_encoded(gb_engine *e, gb_link *link, gb_err err);
 /* Make an open member link of it: peer, duplicates, heartbeats, first exchange. */
@@ -539,6 +568,22 @@ void peer_on_change(void *user, const gb_participant *participant, gb_lane lane,
 gb_time_us peer_forget_departed(gb_engine *e);
 void peer_free(gb_engine *e, gb_peer *peer);
 
+/* ---- addresses.c -------------------------------------------------------------------------------
+ */
+
+/* Where it can be dialled: `*out` lies in the peer, or in `memory` and the record that it was read
+ * from, until either changes. Returns how many. */
+uint8_t peer_addresses(const gb_engine *e, const gb_peer *peer, gb_node_record *memory,
+                       const gb_address **out);
+/* A HELLO says so. Without memory those before stay. */
+void peer_take_addresses(gb_engine *e, gb_peer *peer, const gb_address *addresses, uint8_t count);
+/* Its record (NULL: the one in the map) is about to go, or has gone: its addresses are worth a dial
+ * all the same. */
+void peer_keep_addresses(gb_engine *e, gb_peer *peer, const gb_record *record);
+/* Its record says so from now on. Returns whether that is news. */
+bool peer_adopt_addresses(gb_engine *e, gb_peer *peer, const gb_record *before,
+                          const gb_node_record *after);
+
 /* ---- push.c ------------------------------------------------------------------------------------
  */
 
@@ -570,6 +615,17 @@ void feed_deinit(gb_engine *e, gb_link *link);
 
 void gossip_heartbeat(gb_engine *e, gb_link *link, const gb_frame *frame);
 void gossip_begin(gb_engine *e, gb_link *link);
+/* It wants an exchange when its turn comes. */
+static inline void gossip_want(gb_engine *e, gb_link *link)
+{
+    link->wants_exchange = true;
+    e->wants_exchange = true;
+}
+/* Something of a link is due at `at`: rounds apart, links are looked at no earlier. */
+static inline void gossip_look_at(gb_engine *e, gb_time_us at)
+{
+    e->links_look_at = earlier(e->links_look_at, at);
+}
 void gossip_digest(gb_engine *e, gb_link *link, const gb_frame *frame);
 /* Rounds and heartbeats that are due. Returns when the next thing is. */
 gb_time_us gossip_due(gb_engine *e);
@@ -579,6 +635,10 @@ void gossip_want_elsewhere(gb_engine *e, uint64_t except);
 /* ---- pull.c ------------------------------------------------------------------------------------
  */
 
+/* How things stand with a lane. */
+const gb_pull_state *pull_state(const gb_peer *peer, gb_lane lane);
+/* The same, to change; NULL without memory. */
+gb_pull_state *pull_state_at(gb_engine *e, gb_peer *peer, gb_lane lane);
 /* Ask the link's peer for a lane where nobody else is being asked; collected in `list`. */
 bool pull_wanted(gb_engine *e, gb_peer *peer, gb_lane lane);
 /* PULL these (slot, lane) pairs: `count` numbers slot * GB_LANE_COUNT + lane. */
@@ -596,6 +656,12 @@ gb_time_us pull_due(gb_engine *e);
  */
 
 void ring_update(gb_engine *e);
+/* One member more (announced and live), or one less: the rings are told only where that concerns
+ * our own places. */
+void ring_joined(gb_engine *e, const gb_peer *peer);
+void ring_left(gb_engine *e, const gb_peer *peer);
+/* The invariants of what ring_update leaves behind. */
+void ring_check(const gb_engine *e);
 /* Dial wanted members that have no link, close unwanted links. Returns when to look again. */
 gb_time_us ring_due(gb_engine *e);
 void ring_dial_failed(gb_engine *e, gb_peer *peer);

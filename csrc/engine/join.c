@@ -97,7 +97,7 @@ static bool is_pulling_membership(const gb_engine *e, const gb_link *link)
 {
     for (uint32_t slot = 0; slot < e->peer_count; slot++) {
         const gb_peer *peer = e->peers[slot];
-        if (peer != NULL && peer->pull[GB_LANE_MEMBERSHIP].link == link->id) {
+        if (peer != NULL && pull_state(peer, GB_LANE_MEMBERSHIP)->link == link->id) {
             return true;
         }
     }
@@ -151,9 +151,12 @@ static bool is_known_address(const gb_engine *e, const gb_seed *seed)
         if (peer == NULL || !peer_is_live(peer)) {
             continue;
         }
-        for (uint8_t i = 0; i < peer->address_count; i++) {
-            if (peer->addresses[i].port == seed->port &&
-                gb_slice_equal(peer->addresses[i].host, gb_slice_from_str(seed->host))) {
+        gb_node_record memory;
+        const gb_address *addresses;
+        uint8_t count = peer_addresses(e, peer, &memory, &addresses);
+        for (uint8_t i = 0; i < count; i++) {
+            if (addresses[i].port == seed->port &&
+                gb_slice_equal(addresses[i].host, gb_slice_from_str(seed->host))) {
                 return true;
             }
         }

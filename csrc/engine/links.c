@@ -2,19 +2,55 @@
 /* links.c: the life of a link, from dial or accept to close. */
 #include "engine/internal.h"
 
+#include "codec/frame.h"
+
 #include <string.h>
 
-/* Linear: a node has some ten links (rings), some hundreds with clients. */
-gb_link *link_find(const gb_engine *e, uint64_t id)
+/* The place of the first link with an id of at least this. */
+static uint32_t index_place(const gb_engine *e, uint64_t id)
 {
-    GB_LIST_EACH(node, &e->links)
-    {
-        gb_link *link = link_of(node);
-        if (link->id == id) {
-            return link;
+    uint32_t low = 0;
+    uint32_t high = e->link_count;
+    while (low < high) {
+        uint32_t middle = (low + high) / 2;
+        if (e->link_index[middle]->id < id) {
+            low = middle + 1;
+        } else {
+            high = middle;
         }
     }
-    return NULL;
+    return low;
+}
+
+gb_link *link_find(const gb_engine *e, uint64_t id)
+{
+    uint32_t place = index_place(e, id);
+    return place < e->link_count && e->link_index[place]->id == id ? e->link_index[place] : NULL;
+}
+
+/* Ids rise: a new link is the last one. */
+static bool index_reserve(gb_engine *e)
+{
+    if (e->link_count < e->link_capacity) {
+        return true;
+    }
+    uint32_t capacity = e->link_capacity == 0 ? 16 : e->link_capacity * 2;
+    gb_link **index = gb_realloc_array(e->allocator, e->link_index, capacity, sizeof *index);
+    if (index == NULL) {
+        return false;
+    }
+    e->link_index = index;
+    e->link_capacity = capacity;
+    return true;
+}
+
+static void index_remove(gb_engine *e, const gb_link *link)
+{
+    uint32_t place = index_place(e, link->id);
+    GB_ASSERT(place < e->link_count && e->link_index[place] == link);
+    memmove(e->link_index + place, e->link_index + place + 1,
+            (e->link_count - place - 1) * sizeof(gb_link *));
+    e->link_count--;
 }
 
 gb_err link_open(gb_engine *e, uint8_t role, gb_link_purpose purpose, gb_link **out)
@@ -22,7 +58,7 @@ gb_err link_open(gb_engine *e, uint8_t role, gb_link_purpose purpose, gb_link **
     if (e->link_count >= e->link_count_max) {
         return GB_EFULL;
     }
-    gb_link *link = gb_alloc_zeroed(e->allocator, sizeof *link);
+    gb_link *link = index_reserve(e) ? gb_alloc_zeroed(e->allocator, sizeof *link) : NULL;
     if (link == NULL) {
         return GB_ENOMEM;
     }
@@ -33,6 +69,7 @@ gb_err link_open(gb_engine *e, uint8_t role, gb_link_purpose purpose, gb_link **
     }
     e->link_no++;
     link->id = e->link_no;
+    link->engine = e;
     link->role = role;
     link->purpose = purpose;
     link->state = LINK_HELLO_WAIT; /* link_dial says otherwise */
@@ -43,7 +80,9 @@ gb_err link_open(gb_engine *e, uint8_t role, gb_link_purpose purpose, gb_link **
     link->unwanted_since = GB_NO_TIME;
     gb_out_init(&link->out, e->allocator);
     gb_list_push_back(&e->links, &link->node);
+    e->link_index[e->link_count] = link;
     e->link_count++;
+    gossip_look_at(e, e->now + GB_HANDSHAKE_TIMEOUT_MS * ENGINE_MS);
     *out = link;
     return GB_OK;
 }
@@ -83,7 +122,8 @@ void link_free(gb_engine *e, gb_link *link)
 {
     link_leave_state(e, link);
     gb_list_remove(&link->node);
-    e->link_count--;
+    gb_list_remove(&link->touched);
+    index_remove(e, link);
     gb_parser_close(link->parser);
     gb_out_deinit(&link->out);
     feed_deinit(e, link);
@@ -94,6 +134,22 @@ void link_free(gb_engine *e, gb_link *link)
     gb_free(e->allocator, link->remote_host);
     gb_free(e->allocator, link->dial_host);
     gb_free(e->allocator, link);
+}
+
+void link_trim(gb_engine *e, gb_link *link)
+{
+    if (e->now < link->delta_at + e->settings.gossip_interval_us) {
+        return;
+    }
+    gb_parser_trim(link->parser);
+    if (link->out.len == 0 && link->out.capacity > ENGINE_QUIET_KEPT) {
+        gb_out_deinit(&link->out);
+    }
+    if (link->i_have_count == 0 && link->i_have_capacity > 64) {
+        gb_free(e->allocator, link->i_have_slots);
+        link->i_have_slots = NULL;
+        link->i_have_capacity = 0;
+    }
 }
 
 /* Another open link to the same peer, if any. */
@@ -145,13 +201,15 @@ static void link_detach_peer(gb_engine *e, gb_link *link, uint8_t cause)
     } else {
         ring_dial_failed(e, peer);
     }
-    e->is_ring_dirty = true;
+    e->dial_check_at = e->now;
 }
 
 void link_doom(gb_link *link, uint8_t cause)
 {
     link->is_doomed = true;
     link->doom_cause = cause;
+    link->engine->has_doomed = true;
+    link_touch(link);
 }
 
 bool link_tell_close(gb_engine *e, gb_link *link)
@@ -175,6 +233,7 @@ void link_close(gb_engine *e, gb_link *link, uint8_t cause)
     link_leave_state(e, link);
     link->state = LINK_CLOSING;
     link->is_doomed = false;
+    link_touch(link);
     (void)link_tell_close(e, link);
 
     if (state == LINK_OPEN && link->role == GB_ROLE_CLIENT) {
@@ -225,6 +284,7 @@ bool link_encoded(gb_engine *e, gb_link *link, gb_err err)
 {
     if (err == GB_OK) {
         e->stats.frames_sent++;
+        link_touch(link);
         return true;
     }
     /* GB_ENOMEM, or a message of ours over its bound, which must not happen. */
@@ -253,6 +313,7 @@ static void resolve_duplicate(gb_engine *e, gb_link *fresh, gb_link *old)
     }
     stays->duplicate_ping = engine_request_no(e);
     stays->duplicate_at = e->now;
+    gossip_look_at(e, e->now + ENGINE_DUPLICATE_BOUND);
     (void)link_encoded(e, stays,
                        gb_empty_encode(&stays->out, GB_FRAME_PING, stays->duplicate_ping));
 }
@@ -310,6 +371,8 @@ void link_established(gb_engine *e, gb_link *link, gb_peer *peer, const gb_hello
         link->heartbeat_at =
             e->now + gb_rng_below(&e->rng, e->settings.heartbeat_interval_us / 2 + 1);
     }
+    gossip_look_at(e, earlier(link->heartbeat_at, e->now + e->settings.link_timeout_us));
+    gossip_look_at(e, link->purpose == PURPOSE_VISIT ? e->now + ENGINE_S / 2 : GB_NO_TIME);
     if (link->peer_hash == gb_map_hash(e->map)) {
         know_agreed(e, link);
         link->was_exchanged = true;
@@ -317,5 +380,5 @@ void link_established(gb_engine *e, gb_link *link, gb_peer *peer, const gb_hello
         gossip_begin(e, link);
     }
     e->is_established = e->is_established || e->is_joining || e->is_joined;
-    e->is_ring_dirty = true;
+    e->dial_check_at = e->now; /* it may be outside the rings */
 }

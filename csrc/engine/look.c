@@ -85,7 +85,7 @@ static void check_link(const gb_engine *e, const gb_link *link)
     uint32_t pulls = 0;
     for (uint32_t slot = 0; slot < e->peer_count; slot++) {
         for (uint8_t lane = 0; e->peers[slot] != NULL && lane < GB_LANE_COUNT; lane++) {
-            pulls += e->peers[slot]->pull[lane].link == link->id ? 1 : 0;
+            pulls += pull_state(e->peers[slot], (gb_lane)lane)->link == link->id ? 1 : 0;
         }
     }
     GB_ASSERT(pulls == link->pull_count);
@@ -129,7 +129,15 @@ void gb_engine_check(const gb_engine *e)
             GB_ASSERT(peer_at(e, link->peer->slot) == link->peer);
         }
         check_link(e, link);
+        GB_ASSERT(link_find(e, link->id) == link);
+        /* Whoever has something to send is looked at by the next flush. */
+        GB_ASSERT(link->out.len == 0 || gb_list_node_is_linked(&link->touched));
+        GB_ASSERT(!link->is_doomed || (e->has_doomed && gb_list_node_is_linked(&link->touched)));
+        GB_ASSERT(link->i_have_count == 0 || !link_is_member(link) ||
+                  e->i_have_at <= link->i_have_at);
+        GB_ASSERT(link->pull_count == 0 || e->stall_at != GB_NO_TIME);
     }
+    ring_check(e);
     GB_ASSERT(links == e->link_count && links <= e->link_count_max);
     GB_ASSERT(clients == e->client_count);
     GB_ASSERT(dials == e->dial_count);
@@ -145,6 +153,9 @@ void gb_engine_check(const gb_engine *e)
         GB_ASSERT(peer->verdict_count <= peer->accuser_count);
         GB_ASSERT(gb_list_node_is_linked(&peer->accuser_node) == (peer->accuse_count > 0));
         GB_ASSERT(peer->dialling == NULL || peer->dialling->expected_slot == slot);
+        gb_node_record memory;
+        const gb_address *addresses;
+        GB_ASSERT(peer_addresses(e, peer, &memory, &addresses) == peer->address_count);
     }
     GB_ASSERT(e->kept_at <= e->kept_count);
 }

@@ -27,6 +27,7 @@ void peer_free(gb_engine *e, gb_peer *peer)
 {
     gb_list_remove(&peer->accuser_node);
     gb_free(e->allocator, peer->addresses);
+    gb_free(e->allocator, peer->pulls);
     gb_free(e->allocator, peer);
 }
 
@@ -47,8 +48,9 @@ void peer_fill_member(const gb_engine *e, const gb_peer *peer, gb_member *out)
     out->flags = (has_detector ? GB_MEMBER_HAS_DETECTOR : 0) |
                  (peer->is_diallable ? GB_MEMBER_IS_DIALLABLE : 0) |
                  (is_self ? GB_MEMBER_IS_SELF : 0) | (peer->link != NULL ? GB_MEMBER_IS_LINKED : 0);
-    const gb_address *addresses = is_self ? e->addresses : peer->addresses;
-    uint8_t count = is_self ? e->address_count : peer->address_count;
+    gb_node_record memory;
+    const gb_address *addresses = e->addresses;
+    uint8_t count = is_self ? e->address_count : peer_addresses(e, peer, &memory, &addresses);
     if (count > 0) {
         out->host = addresses[0].host;
         out->port = addresses[0].port;
@@ -99,7 +101,11 @@ void peer_set_status(gb_engine *e, gb_peer *peer, uint8_t status)
             gb_time_us at = e->now + e->settings.departed_retention_us;
             e->departed_check_at = at < e->departed_check_at ? at : e->departed_check_at;
         }
-        e->is_ring_dirty = true;
+        if (peer->is_announced && is_live) {
+            ring_joined(e, peer);
+        } else if (peer->is_announced) {
+            ring_left(e, peer);
+        }
     }
     if (peer->is_announced) {
         peer_notify(e, peer, GB_CHANGE_STATUS);
@@ -141,7 +147,6 @@ static void peer_begin_life(gb_engine *e, gb_peer *peer, uint64_t generation)
     peer->parent_link = 0;
     peer->accuser_count = 0;
     peer->verdict_count = 0;
-    e->is_ring_dirty = true;
 }
 
 /* Names that records point at before their life is known here (accusations) are looked up later. */
@@ -171,9 +176,6 @@ static gb_peer *peer_add(gb_engine *e, gb_participant *p)
         return NULL;
     }
     peer->slot = p->slot;
-    for (uint32_t ring = 0; ring < GB_RING_COUNT; ring++) {
-        peer->ring_place[ring] = gb_ring_place(gb_participant_name(p), ring);
-    }
     e->peers[p->slot] = peer;
     know_forget_slot(e, p->slot);
     peer_begin_life(e, peer, p->generation);
@@ -189,10 +191,10 @@ static void peer_remove(gb_engine *e, gb_peer *peer)
     pull_forget(e, peer);
     know_forget_slot(e, peer->slot);
     know_life_ends(e, p);
+    e->is_ring_dirty = e->is_ring_dirty || (peer->is_announced && peer_is_live(peer));
     e->peers[peer->slot] = NULL;
     gb_map_remove(e->map, p);
     peer_free(e, peer);
-    e->is_ring_dirty = true;
     if (was_accuser) {
         recount_accused(e);
     }
@@ -247,6 +249,7 @@ gb_err peer_renew(gb_engine *e, gb_peer *peer, uint64_t generation)
     gb_participant *p = peer_participant(e, peer);
     GB_ASSERT(p != NULL && generation > p->generation);
     know_life_ends(e, p);
+    peer_keep_addresses(e, peer, NULL);
     gb_err err = gb_map_renew(e->map, &p, generation);
     if (err != GB_OK) {
         return err;
@@ -268,6 +271,7 @@ gb_err peer_renew(gb_engine *e, gb_peer *peer, uint64_t generation)
     gb_map_set_departed(e->map, p, false);
     bool was_accuser = peer->accuse_count > 0;
     peer_begin_life(e, peer, generation);
+    e->is_ring_dirty = true;
     recount_accusations(e, peer);
     if (was_accuser) {
         recount_accused(e);
@@ -324,24 +328,23 @@ static void announce(gb_engine *e, gb_peer *peer, bool is_changed)
         return;
     }
     peer->is_announced = true;
-    e->is_ring_dirty = true; /* the rings go by who is announced */
+    if (!peer_is_self(e, peer) && peer_is_live(peer)) {
+        ring_joined(e, peer); /* the rings go by who is announced */
+    }
     peer_notify(e, peer, GB_CHANGE_JOINED);
 }
 
 void peer_hello(gb_engine *e, gb_peer *peer, const gb_hello *hello)
 {
     if (hello->address_count > 0) {
-        gb_address *copy = engine_copy_addresses(e, hello->addresses, hello->address_count);
-        if (copy != NULL) {
-            gb_free(e->allocator, peer->addresses);
-            peer->addresses = copy;
-            peer->address_count = hello->address_count;
-        }
+        peer_take_addresses(e, peer, hello->addresses, hello->address_count);
     }
     peer->instance = hello->instance;
     if (!peer->has_record) {
-        peer->record_flags =
+        uint8_t flags =
             (hello->flags & GB_HELLO_HAS_DETECTOR) != 0 ? GB_NODE_RECORD_HAS_DETECTOR : 0;
+        e->is_ring_dirty = e->is_ring_dirty || (peer->is_announced && flags != peer->record_flags);
+        peer->record_flags = flags;
     }
     /* Who was dead and speaks again is alive to a node without detector; a detector decides itself.
      */
@@ -362,42 +365,24 @@ static void on_own_record(gb_engine *e, gb_peer *peer, const gb_record *after)
     (void)after;
 }
 
-static bool addresses_differ(const gb_peer *peer, const gb_node_record *record)
-{
-    if (peer->address_count != record->address_count) {
-        return true;
-    }
-    for (uint8_t i = 0; i < record->address_count; i++) {
-        if (peer->addresses[i].port != record->addresses[i].port ||
-            !gb_slice_equal(peer->addresses[i].host, record->addresses[i].host)) {
-            return true;
-        }
-    }
-    return false;
-}
-
-static void on_node_record(gb_engine *e, gb_peer *peer, const gb_record *after)
+static void on_node_record(gb_engine *e, gb_peer *peer, const gb_record *before,
+                           const gb_record *after)
 {
     gb_node_record record;
-    if (gb_node_record_decode(gb_record_value(after), &record) != GB_OK) {
-        e->stats.protocol_errors++;
+    if (after == NULL || gb_node_record_decode(gb_record_value(after), &record) != GB_OK) {
+        e->stats.protocol_errors += after != NULL ? 1 : 0;
+        peer_keep_addresses(e, peer, before);
         return; /* its owner's mistake; what was known of it stays */
     }
-    bool is_changed = peer->record_flags != record.flags ||
-                      peer->incarnation != record.incarnation || addresses_differ(peer, &record);
-    gb_address *copy = engine_copy_addresses(e, record.addresses, record.address_count);
-    if (copy != NULL) {
-        gb_free(e->allocator, peer->addresses);
-        peer->addresses = copy;
-        peer->address_count = record.address_count;
-    }
+    bool is_changed = peer->record_flags != record.flags || peer->incarnation != record.incarnation;
+    is_changed = peer_adopt_addresses(e, peer, before, &record) || is_changed;
     bool is_later = record.incarnation > peer->incarnation;
     bool was_detector = (peer->record_flags & GB_NODE_RECORD_HAS_DETECTOR) != 0;
     peer->has_record = true;
     peer->instance = record.instance;
     peer->record_flags = record.flags;
     peer->incarnation = record.incarnation;
-    if (was_detector != ((record.flags & GB_NODE_RECORD_HAS_DETECTOR) != 0)) {
+    if (peer->is_announced && was_detector != ((record.flags & GB_NODE_RECORD_HAS_DETECTOR) != 0)) {
         e->is_ring_dirty = true;
     }
     if ((record.flags & GB_NODE_RECORD_LEFT) != 0) {
@@ -545,13 +530,13 @@ void peer_on_change(void *user, const gb_participant *participant, gb_lane lane,
     const gb_record *named = after != NULL ? after : before;
     gb_slice group = gb_record_group(named);
     if (gb_slice_equal(group, gb_slice_from_str("node"))) {
-        if (after == NULL || !gb_slice_equal(gb_record_key(after), gb_slice_from_str("self"))) {
+        if (!gb_slice_equal(gb_record_key(named), gb_slice_from_str("self"))) {
             return;
         }
-        if (participant->is_self || peer_is_self(e, peer)) {
+        if (!participant->is_self && !peer_is_self(e, peer)) {
+            on_node_record(e, peer, before, after);
+        } else if (after != NULL) {
             on_own_record(e, peer, after);
-        } else {
-            on_node_record(e, peer, after);
         }
     } else if (gb_slice_equal(group, gb_slice_from_str("accuse"))) {
         on_accusation(e, participant, before, after);

@@ -57,8 +57,9 @@ static void op_close(gb_engine *e, gb_probe_op *op)
         gb_link *link = link_of(node);
         if (link->purpose == PURPOSE_PROBE && link->probe_no == op->no) {
             link->purpose = PURPOSE_ACCEPTED; /* its end is nobody's news */
-            link->is_doomed = link->state != LINK_CLOSING;
-            link->doom_cause = GB_CLOSE_BY_US;
+            if (link->state != LINK_CLOSING) {
+                link_doom(link, GB_CLOSE_BY_US);
+            }
         }
     }
     gb_link *asker = op->kind == PROBE_FOR_PEER ? link_find(e, op->link) : NULL;
@@ -197,10 +198,11 @@ static void op_dial_addresses(gb_engine *e, gb_probe_op *op)
 {
     gb_participant *p = gb_map_find(e->map, op_name(op));
     gb_peer *peer = p == NULL ? NULL : peer_at(e, p->slot);
-    uint8_t count = peer == NULL ? 0 : peer->address_count;
+    gb_node_record memory;
+    const gb_address *addresses;
+    uint8_t count = peer == NULL ? 0 : peer_addresses(e, peer, &memory, &addresses);
     for (uint8_t i = 0; i < count && i < ENGINE_PROBE_ADDRESSES_MAX && may_dial(e, op); i++) {
-        gb_link *link =
-            link_dial(e, PURPOSE_PROBE, peer->addresses[i].host, peer->addresses[i].port);
+        gb_link *link = link_dial(e, PURPOSE_PROBE, addresses[i].host, addresses[i].port);
         if (link != NULL) {
             link->probe_no = op->no;
             op->dial_count++;

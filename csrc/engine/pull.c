@@ -5,9 +5,36 @@
 
 #include <string.h>
 
+const gb_pull_state *pull_state(const gb_peer *peer, gb_lane lane)
+{
+    static const gb_pull_state nothing; /* never written */
+    return peer->pulls == NULL ? &nothing : &peer->pulls[lane];
+}
+
+gb_pull_state *pull_state_at(gb_engine *e, gb_peer *peer, gb_lane lane)
+{
+    if (peer->pulls == NULL) {
+        peer->pulls = gb_alloc_zeroed(e->allocator, GB_LANE_COUNT * sizeof *peer->pulls);
+    }
+    return peer->pulls == NULL ? NULL : &peer->pulls[lane];
+}
+
+/* Nothing is asked or refused any more: the memory goes. */
+static void pulls_settle(gb_engine *e, gb_peer *peer)
+{
+    for (uint8_t lane = 0; lane < GB_LANE_COUNT; lane++) {
+        const gb_pull_state *pull = pull_state(peer, (gb_lane)lane);
+        if (pull->link != 0 || pull->gap_link != 0 || pull->refused_until > e->now) {
+            return;
+        }
+    }
+    gb_free(e->allocator, peer->pulls);
+    peer->pulls = NULL;
+}
+
 bool pull_wanted(gb_engine *e, gb_peer *peer, gb_lane lane)
 {
-    const gb_pull_state *pull = &peer->pull[lane];
+    const gb_pull_state *pull = pull_state(peer, lane);
     return pull->link == 0 && e->now >= pull->refused_until;
 }
 
@@ -32,16 +59,22 @@ void pull_send(gb_engine *e, gb_link *link, const uint32_t *pairs, uint32_t coun
             gb_lane lane = (gb_lane)(pairs[at] % GB_LANE_COUNT);
             const gb_participant *p = gb_map_at(e->map, slot);
             gb_peer *peer = peer_at(e, slot);
-            if (p == NULL || peer == NULL || peer->pull[lane].link != 0) {
+            if (p == NULL || peer == NULL || pull_state(peer, lane)->link != 0) {
                 continue;
+            }
+            gb_pull_state *pull = pull_state_at(e, peer, lane);
+            if (pull == NULL) {
+                link_doom(link, GB_CLOSE_BY_US);
+                return;
             }
             if (!know_define(e, link, &slot, 1)) {
                 return;
             }
-            peer->pull[lane].link = link->id;
-            peer->pull[lane].gap_link = 0;
+            pull->link = link->id;
+            pull->gap_link = 0;
             link->pull_count++;
             link->pull_at = e->now;
+            e->stall_at = earlier(e->stall_at, e->now + e->settings.pull_stall_us);
             entries[part] = make_pull(p, lane);
             part++;
         }
@@ -90,7 +123,10 @@ void pull_cancel(gb_engine *e, gb_link *link, gb_list_cursor *cursor)
 
 void pull_finished(gb_engine *e, gb_peer *peer, gb_lane lane)
 {
-    gb_pull_state *pull = &peer->pull[lane];
+    if (peer->pulls == NULL) {
+        return;
+    }
+    gb_pull_state *pull = &peer->pulls[lane];
     gb_link *source = link_find(e, pull->link);
     if (source != NULL && source->pull_count > 0) {
         source->pull_count--;
@@ -98,6 +134,7 @@ void pull_finished(gb_engine *e, gb_peer *peer, gb_lane lane)
     uint64_t gap_link = pull->gap_link;
     pull->link = 0;
     pull->gap_link = 0;
+    pulls_settle(e, peer);
     /* Pushes that came with a gap meanwhile were not kept: their sender believes we have them. */
     gb_link *link = gap_link == 0 ? NULL : link_find(e, gap_link);
     if (link != NULL && link_is_member(link)) {
@@ -108,12 +145,14 @@ void pull_finished(gb_engine *e, gb_peer *peer, gb_lane lane)
 void pull_forget(gb_engine *e, gb_peer *peer)
 {
     for (uint8_t lane = 0; lane < GB_LANE_COUNT; lane++) {
-        gb_link *source = peer->pull[lane].link == 0 ? NULL : link_find(e, peer->pull[lane].link);
+        uint64_t asked = pull_state(peer, (gb_lane)lane)->link;
+        gb_link *source = asked == 0 ? NULL : link_find(e, asked);
         if (source != NULL && source->pull_count > 0) {
             source->pull_count--;
         }
     }
-    memset(peer->pull, 0, sizeof peer->pull);
+    gb_free(e->allocator, peer->pulls);
+    peer->pulls = NULL;
 }
 
 static bool release_pulls(gb_engine *e, const gb_link *link)
@@ -121,15 +160,16 @@ static bool release_pulls(gb_engine *e, const gb_link *link)
     bool had_any = false;
     for (uint32_t slot = 0; slot < e->peer_count; slot++) {
         gb_peer *peer = e->peers[slot];
-        if (peer == NULL) {
+        if (peer == NULL || peer->pulls == NULL) {
             continue;
         }
         for (uint8_t lane = 0; lane < GB_LANE_COUNT; lane++) {
-            if (peer->pull[lane].link == link->id) {
-                peer->pull[lane].link = 0;
+            if (peer->pulls[lane].link == link->id) {
+                peer->pulls[lane].link = 0;
                 had_any = true;
             }
         }
+        pulls_settle(e, peer);
     }
     return had_any;
 }
@@ -161,7 +201,7 @@ static void cancel_pulls(gb_engine *e, gb_link *link)
             continue;
         }
         for (uint8_t lane = 0; lane < GB_LANE_COUNT; lane++) {
-            if (peer->pull[lane].link == link->id) {
+            if (pull_state(peer, (gb_lane)lane)->link == link->id) {
                 entries[count] = (gb_lane_entry){.index = slot, .lane = lane};
                 count++;
             }
@@ -185,7 +225,10 @@ static gb_time_us stalled_at(const gb_engine *e, const gb_link *link)
 
 gb_time_us pull_due(gb_engine *e)
 {
-    gb_time_us next = GB_NO_TIME;
+    if (e->now < e->stall_at) {
+        return e->stall_at;
+    }
+    e->stall_at = GB_NO_TIME;
     ENGINE_EACH_LINK(e, link)
     {
         if (!link_is_member(link) || link->pull_count == 0) {
@@ -193,15 +236,15 @@ gb_time_us pull_due(gb_engine *e)
         }
         gb_time_us until = stalled_at(e, link);
         if (e->now < until) {
-            next = until < next ? until : next;
+            e->stall_at = earlier(e->stall_at, until);
             continue;
         }
         /* Nothing came for too long: somebody else is asked, if there is somebody. */
         cancel_pulls(e, link);
         (void)release_pulls(e, link);
         link->pull_count = 0;
-        link->wants_exchange = true;
+        gossip_want(e, link);
         gossip_want_elsewhere(e, link->id);
     }
-    return next;
+    return e->stall_at;
 }

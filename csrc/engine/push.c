@@ -28,6 +28,7 @@ static bool i_have_push(gb_engine *e, gb_link *link, uint32_t slot)
     }
     if (link->i_have_count == 0) {
         link->i_have_at = e->now + ENGINE_I_HAVE_DELAY;
+        e->i_have_at = earlier(e->i_have_at, link->i_have_at);
     }
     link->i_have_slots[link->i_have_count] = slot;
     link->i_have_count++;
@@ -112,9 +113,9 @@ static void on_duplicate(gb_engine *e, gb_link *link, const gb_participant *p,
 static void on_gap(gb_engine *e, gb_link *link, gb_peer *peer, gb_lane lane)
 {
     e->stats.gaps++;
-    gb_pull_state *pull = &peer->pull[lane];
+    const gb_pull_state *pull = pull_state(peer, lane);
     if (pull->link != 0) {
-        pull->gap_link = link->id;
+        peer->pulls[lane].gap_link = link->id;
         return;
     }
     if (e->now < pull->refused_until) {
@@ -131,8 +132,11 @@ static void on_gap(gb_engine *e, gb_link *link, gb_peer *peer, gb_lane lane)
 
 static void on_refused(gb_engine *e, gb_peer *peer, gb_lane lane, gb_err err)
 {
-    if (e->now >= peer->pull[lane].refused_until) {
-        peer->pull[lane].refused_until = e->now + ENGINE_REFUSED_PAUSE;
+    if (e->now >= pull_state(peer, lane)->refused_until) {
+        gb_pull_state *pull = pull_state_at(e, peer, lane);
+        if (pull != NULL) { /* without memory it comes, and is told, again */
+            pull->refused_until = e->now + ENGINE_REFUSED_PAUSE;
+        }
         gb_event event = event_make(e, GB_EVENT_LIMIT);
         event.code = err;
         event.name = peer_name(e, peer);
@@ -144,18 +148,24 @@ static void on_refused(gb_engine *e, gb_peer *peer, gb_lane lane, gb_err err)
 
 /* A reset that nobody asked for is taken like a pull from that link, so that no second one starts.
  */
-static bool takes_reset(const gb_engine *e, gb_link *link, gb_peer *peer, const gb_deltas *deltas)
+static bool takes_reset(gb_engine *e, gb_link *link, gb_peer *peer, const gb_deltas *deltas)
 {
-    gb_pull_state *pull = &peer->pull[deltas->lane];
-    if ((deltas->flags & GB_DELTAS_RESET) == 0 || pull->link == link->id) {
+    uint64_t asked = pull_state(peer, (gb_lane)deltas->lane)->link;
+    if ((deltas->flags & GB_DELTAS_RESET) == 0 || asked == link->id) {
         return true;
     }
-    if (pull->link != 0) {
+    if (asked != 0) {
+        return false;
+    }
+    gb_pull_state *pull = pull_state_at(e, peer, (gb_lane)deltas->lane);
+    if (pull == NULL) {
+        link_doom(link, GB_CLOSE_BY_US);
         return false;
     }
     pull->link = link->id;
     link->pull_count++;
     link->pull_at = e->now;
+    e->stall_at = earlier(e->stall_at, e->now + e->settings.pull_stall_us);
     return true;
 }
 
@@ -244,7 +254,7 @@ void push_deltas(gb_engine *e, gb_link *link, const gb_frame *frame)
                   gb_strerror(err)); /* GB_ENOMEM, or an entry that no owner may have */
         return;
     }
-    if (is_end && peer->pull[lane].link == link->id &&
+    if (is_end && pull_state(peer, lane)->link == link->id &&
         (deltas.flags & (GB_DELTAS_PULLED | GB_DELTAS_RESET)) != 0) {
         pull_finished(e, peer, lane);
     }
@@ -303,8 +313,7 @@ void push_i_have(gb_engine *e, gb_link *link, gb_list_cursor *cursor)
             continue; /* our own news on their way back; a restored snapshot shows in DELTAS */
         }
         raise_known(e, link, p->slot, lane, entry.version);
-        if (entry.version > gb_map_version(p, lane) && peer->pull[lane].link == 0 &&
-            e->now >= peer->pull[lane].refused_until) {
+        if (entry.version > gb_map_version(p, lane) && pull_wanted(e, peer, lane)) {
             graft_later(e, link, peer);
         }
     }
@@ -355,7 +364,8 @@ static uint32_t fill_graft_entries(gb_engine *e, const uint32_t *slots, uint32_t
         for (uint8_t lane = 0; lane < GB_LANE_COUNT; lane++) {
             entry->version[lane] = 0;
             /* A lane that is being pulled is fed by its source. */
-            if (lane != GB_LANE_SYSTEM && peer != NULL && peer->pull[lane].link == 0) {
+            if (lane != GB_LANE_SYSTEM && peer != NULL &&
+                pull_state(peer, (gb_lane)lane)->link == 0) {
                 entry->lane_mask |= GB_LANE_BIT(lane);
                 entry->version[lane] = gb_map_version(p, (gb_lane)lane);
             }
@@ -466,7 +476,8 @@ static bool is_behind(const gb_engine *e, const gb_link *link, const gb_peer *pe
     const gb_participant *p = peer_participant(e, peer);
     for (uint8_t lane = 0; lane < GB_LANE_COUNT; lane++) {
         uint64_t known;
-        if (peer->pull[lane].link == 0 && know_version(link, p, (gb_lane)lane, &known) &&
+        if (pull_state(peer, (gb_lane)lane)->link == 0 &&
+            know_version(link, p, (gb_lane)lane, &known) &&
             known > gb_map_version(p, (gb_lane)lane)) {
             return true;
         }
@@ -520,6 +531,10 @@ static gb_time_us grafts_due(gb_engine *e)
 gb_time_us push_due(gb_engine *e)
 {
     gb_time_us next = e->graft_count == 0 ? GB_NO_TIME : grafts_due(e);
+    if (e->now < e->i_have_at) {
+        return earlier(next, e->i_have_at);
+    }
+    e->i_have_at = GB_NO_TIME;
     GB_LIST_EACH(node, &e->links)
     {
         gb_link *link = link_of(node);
@@ -528,9 +543,9 @@ gb_time_us push_due(gb_engine *e)
         }
         if (link->i_have_at <= e->now) {
             send_i_haves(e, link);
-        } else if (link->i_have_at < next) {
-            next = link->i_have_at;
+        } else {
+            e->i_have_at = earlier(e->i_have_at, link->i_have_at);
         }
     }
-    return next;
+    return earlier(next, e->i_have_at);
 }

@@ -5,10 +5,14 @@
 
 #include <string.h>
 
+static uint64_t place_of_hash(uint64_t name_hash, uint32_t ring)
+{
+    return gb_hash_mix(name_hash ^ (UINT64_C(0x9e3779b97f4a7c15) * (ring + 1)));
+}
+
 uint64_t gb_ring_place(gb_slice name, uint32_t ring)
 {
-    uint64_t hash = gb_fnv1a(GB_FNV1A_BASIS, name);
-    return gb_hash_mix(hash ^ (UINT64_C(0x9e3779b97f4a7c15) * (ring + 1)));
+    return place_of_hash(gb_fnv1a(GB_FNV1A_BASIS, name), ring);
 }
 
 /* ---- Judges
@@ -159,19 +163,21 @@ static bool is_between(uint64_t place, uint64_t from, uint64_t to)
 
 static void want_ring(gb_engine *e, uint32_t ring, bool judges_only)
 {
-    const gb_peer *self = peer_at(e, e->self->slot);
-    GB_ASSERT(self != NULL);
+    uint64_t own_place = place_of_hash(e->self->name_hash, ring);
     ring_search search;
-    search_begin(&search, self->ring_place[ring], engine_name(e));
+    search_begin(&search, own_place, engine_name(e));
     for (uint32_t slot = 0; slot < e->peer_count; slot++) {
         const gb_peer *peer = e->peers[slot];
         if (is_other_live(e, peer) && (!judges_only || peer_has_detector(peer))) {
-            search_offer(&search, slot, peer->ring_place[ring], peer_name(e, peer));
+            const gb_participant *p = peer_participant(e, peer);
+            search_offer(&search, slot, place_of_hash(p->name_hash, ring), gb_participant_name(p));
         }
     }
     search_end(&search);
     if (!judges_only) {
         if (search.after != UINT32_MAX) {
+            e->ring_after[ring] = search.after_place;
+            e->ring_before[ring] = search.before_place;
             e->peers[search.after]->is_wanted = true;
             e->peers[search.after]->is_successor = true;
             e->peers[search.before]->is_wanted = true;
@@ -185,10 +191,10 @@ static void want_ring(gb_engine *e, uint32_t ring, bool judges_only)
         if (!is_other_live(e, peer) || peer_has_detector(peer)) {
             continue;
         }
-        uint64_t place = peer->ring_place[ring];
+        uint64_t place = place_of_hash(peer_participant(e, peer)->name_hash, ring);
         bool is_mine = search.after == UINT32_MAX ||
-                       is_between(place, self->ring_place[ring], search.after_place) ||
-                       is_between(place, search.before_place, self->ring_place[ring]);
+                       is_between(place, own_place, search.after_place) ||
+                       is_between(place, search.before_place, own_place);
         if (is_mine) {
             peer->is_wanted = true;
             peer->is_successor = true;
@@ -200,7 +206,7 @@ void ring_update(gb_engine *e)
 {
     e->is_ring_dirty = false;
     e->alive_count = 0;
-    uint32_t blind_count = 0; /* without detector */
+    e->blind_count = 0;
     for (uint32_t slot = 0; slot < e->peer_count; slot++) {
         gb_peer *peer = e->peers[slot];
         if (peer == NULL) {
@@ -210,7 +216,7 @@ void ring_update(gb_engine *e)
         peer->is_successor = false;
         if (is_other_live(e, peer)) {
             e->alive_count++;
-            blind_count += peer_has_detector(peer) ? 0 : 1;
+            e->blind_count += peer_has_detector(peer) ? 0 : 1;
         }
     }
     /* Hysteresis, so that a cluster at the border does not re-link at each join and leave. */
@@ -225,12 +231,81 @@ void ring_update(gb_engine *e)
     } else {
         for (uint32_t ring = 0; ring < GB_RING_COUNT; ring++) {
             want_ring(e, ring, false);
-            if (e->has_detector && blind_count > 0) {
+            if (e->has_detector && e->blind_count > 0) {
                 want_ring(e, ring, true);
             }
         }
     }
     e->dial_check_at = e->now;
+}
+
+/* Would it be, or is it, next to us on a ring? Also where places are equal, and names would decide.
+ */
+static bool is_next_to_us(const gb_engine *e, const gb_peer *peer)
+{
+    uint64_t name_hash = peer_participant(e, peer)->name_hash;
+    for (uint32_t ring = 0; ring < GB_RING_COUNT; ring++) {
+        uint64_t own = place_of_hash(e->self->name_hash, ring);
+        uint64_t place = place_of_hash(name_hash, ring);
+        bool is_far = place != own && place != e->ring_after[ring] &&
+                      place != e->ring_before[ring] &&
+                      !is_between(place, own, e->ring_after[ring]) &&
+                      !is_between(place, e->ring_before[ring], own);
+        if (!is_far) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Are rings all that our neighbours follow from, and are they up to date? */
+static bool are_plain_rings(const gb_engine *e, const gb_peer *peer)
+{
+    return !e->is_ring_dirty && !e->is_mesh && !e->is_leaving && !e->is_stopped &&
+           e->alive_count > 1 &&
+           !(e->has_detector && (e->blind_count > 0 || !peer_has_detector(peer)));
+}
+
+void ring_joined(gb_engine *e, const gb_peer *peer)
+{
+    if (!are_plain_rings(e, peer) || is_next_to_us(e, peer)) {
+        e->is_ring_dirty = true;
+        return;
+    }
+    e->alive_count++;
+    e->blind_count += peer_has_detector(peer) ? 0 : 1;
+}
+
+void ring_left(gb_engine *e, const gb_peer *peer)
+{
+    if (!are_plain_rings(e, peer) || is_next_to_us(e, peer) ||
+        e->alive_count <= e->settings.full_mesh_max) {
+        e->is_ring_dirty = true;
+        return;
+    }
+    e->alive_count--;
+    e->blind_count -= peer_has_detector(peer) ? 0 : 1;
+}
+
+void ring_check(const gb_engine *e)
+{
+    if (e->is_ring_dirty || e->is_leaving || e->is_stopped) {
+        return;
+    }
+    uint32_t alive = 0;
+    uint32_t blind = 0;
+    for (uint32_t slot = 0; slot < e->peer_count; slot++) {
+        const gb_peer *peer = e->peers[slot];
+        if (is_other_live(e, peer)) {
+            alive++;
+            blind += peer_has_detector(peer) ? 0 : 1;
+        }
+        bool is_plain = !e->is_mesh && !(e->has_detector && e->blind_count > 0);
+        if (peer != NULL && is_plain && e->alive_count > 1 && !peer_is_self(e, peer)) {
+            GB_ASSERT(peer->is_wanted == (is_other_live(e, peer) && is_next_to_us(e, peer)));
+        }
+    }
+    GB_ASSERT(e->alive_count == alive && e->blind_count == blind);
 }
 
 /* ---- Dialling
@@ -250,11 +325,14 @@ void ring_dial_failed(gb_engine *e, gb_peer *peer)
 
 bool ring_dial(gb_engine *e, gb_peer *peer, gb_link_purpose purpose)
 {
-    if (peer->address_count == 0) {
+    gb_node_record memory;
+    const gb_address *addresses;
+    uint8_t count = peer_addresses(e, peer, &memory, &addresses);
+    if (count == 0) {
         ring_dial_failed(e, peer);
         return false;
     }
-    const gb_address *address = &peer->addresses[peer->dial_failures % peer->address_count];
+    const gb_address *address = &addresses[peer->dial_failures % count];
     gb_link *link = link_dial(e, purpose, address->host, address->port);
     if (link == NULL) {
         peer->dial_at = e->now + ENGINE_DIAL_BACKOFF_MIN;
