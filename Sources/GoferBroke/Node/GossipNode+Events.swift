@@ -32,7 +32,10 @@ extension GossipNode: NodeEventSink {
             self.logger.debug("pacing of own changes", metadata: ["on": "\(isOn)"])
             self.hub.tell(.pacing(isOn: isOn))
         case .limit(let error, let participant):
-            self.logger.warning("refused for a limit", metadata: ["error": "\(error)", "participant": "\(participant ?? "")"])
+            self.logger.warning(
+                error.code == .dataDirectory ? "something is amiss in the data directory" : "refused for a limit",
+                metadata: ["error": "\(error)", "participant": "\(participant ?? "")"]
+            )
             self.hub.tell(.limitReached(error, participant: participant))
         case .exchange(let peer, let duration, let laneCount):
             self.metrics.exchanged(duration)
