@@ -63,6 +63,20 @@ class KillTests(Case):
         self.assertLess(stream.expect_item(dead("n2"), "n2 is dead")[0] - killed, 1.0)
 
 
+class SuspicionTests(Case):
+    def test_who_stands_still_is_logged_as_suspect_with_who_says_so_and_as_alive_again(self):
+        first, second, third = self.place.cluster(3)
+        # Soon suspected, late held for dead.
+        for key, value in (("HeartbeatInterval", "100ms"), ("SuspicionTime", "60s"), ("NodeFaultyAfter", "60s")):
+            self.assertEqual(first.ask("config", "set", f"Cluster.{key}", value).code, 0)
+        third.send(signal.SIGSTOP)
+        when, match = first.expect(r" info .*member is suspect .*accused-by=(\S+) .*member=n3")
+        self.assertLessEqual(set(match[1].split(",")), {"n1", "n2"})
+        third.send(signal.SIGCONT)
+        first.expect(r" info .*member is alive .*member=n3", after=when)
+        self.assertTrue(second.is_running)
+
+
 class NameTests(Case):
     def test_a_second_start_is_refused_while_the_first_answers(self):
         first, second = self.place.cluster(2)
