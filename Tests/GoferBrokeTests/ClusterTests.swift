@@ -118,6 +118,13 @@ import Testing
                     == nil
             )
             await #expect {
+                try await node.set(group: "system", key: "platform", type: .bool, bytes: [1])
+            } throws: { error in
+                let error = error as? GoferBrokeError
+                return error?.code == .groupSize && error?.reason.hasPrefix("the key group system is reserved") == true
+            }
+            #expect(await code("config", "k") == nil, "the configuration stands in a lane of its own, where nobody looks for keys")
+            await #expect {
                 try await node.set(group: "g", key: "k", type: .bool, bytes: [7])
             } throws: {
                 ($0 as? GoferBrokeError)?.code == .wrongType

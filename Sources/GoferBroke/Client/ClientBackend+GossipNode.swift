@@ -10,9 +10,12 @@ extension GossipNode: ClientBackend {
 
     package func clientValue(node: String?, group: DeltaLabel, key: DeltaLabel) throws(ClientFailure) -> DeltaAnswer {
         let owner = node ?? self.name
-        // Facts of machines stand in a lane of their own, with a group that applications can't use.
-        let delta = self.delta(group: group, key: key, from: owner) ?? self.delta(group: group, key: key, from: owner, lane: .system)
-        if let delta { return DeltaAnswer(delta) }
+        // Facts of machines stand in a lane of their own, with a group that applications can't use; whoever did all the same, in
+        // a journal of an earlier version say, hides no fact.
+        let lanes: [DeltaLane] = group == SystemFacts.group ? [.system, .user] : [.user, .system]
+        for lane in lanes {
+            if let delta = self.delta(group: group, key: key, from: owner, lane: lane) { return DeltaAnswer(delta) }
+        }
         guard self.member(named: owner) != nil else { throw GossipNode.unknown(owner) }
         throw ClientFailure(.notFound, "\(owner.clientQuoted) has no key \(key.clientQuoted) in group \(group.clientQuoted)")
     }
