@@ -2,6 +2,7 @@
 /* Stories of whole clusters of engines in virtual time. */
 #include "world.h"
 
+#include "engine/internal.h"
 #include "platform/alloc.h"
 
 #include <stdio.h>
@@ -294,6 +295,22 @@ GB_TEST(engine, a_joiner_is_told_everything_about_once)
     world_close(w);
 }
 
+/* Lanes that a node has asked another one for and not got whole yet. */
+static uint32_t pulls_from(const world *w, uint32_t node, uint32_t source)
+{
+    const gb_engine *e = w->nodes[node].engine;
+    uint32_t count = 0;
+    for (uint32_t slot = 0; slot < e->peer_count; slot++) {
+        for (uint32_t lane = 0; e->peers[slot] != NULL && lane < GB_LANE_COUNT; lane++) {
+            const gb_link *link = link_find(e, e->peers[slot]->pull[lane].link);
+            bool is_there = link != NULL && link->peer != NULL;
+            gb_slice name = gb_slice_from_str(w->nodes[source].name);
+            count += is_there && gb_slice_equal(peer_name(e, link->peer), name) ? 1 : 0;
+        }
+    }
+    return count;
+}
+
 GB_TEST(engine, a_joiner_finds_another_source_when_the_first_dies_halfway)
 {
     world_options options = {.node_count = 6, .byte_rate = 10 * 1000 * 1000};
@@ -307,7 +324,10 @@ GB_TEST(engine, a_joiner_finds_another_source_when_the_first_dies_halfway)
     world_run(w, 200 * WORLD_MS); /* some 2 of 5 MB */
     expect_true(w->nodes[5].bytes_received > 1000 * 1000);
     expect_true(w->nodes[5].bytes_received < 4000 * 1000);
+    expect_true(pulls_from(w, 5, 0) > 0);
     world_kill(w, 0);
+    world_run(w, WORLD_S);
+    expect_uint(pulls_from(w, 5, 0), 0);
     world_run(w, 10 * WORLD_S);
     uint64_t hash = gb_map_hash(gb_engine_map(w->nodes[1].engine));
     expect_uint(gb_map_hash(gb_engine_map(w->nodes[5].engine)), hash);
@@ -326,8 +346,10 @@ GB_TEST(engine, a_stalled_source_is_replaced)
     expect_true(world_run_until(w, world_is_converged, NULL, 30 * WORLD_S));
     world_start(w, 5, 0);
     world_run(w, 200 * WORLD_MS);
+    expect_true(pulls_from(w, 5, 0) > 0);
     w->nodes[0].is_frozen = true;
     world_run(w, 10 * WORLD_S);
+    expect_uint(pulls_from(w, 5, 0), 0);
     uint64_t hash = gb_map_hash(gb_engine_map(w->nodes[1].engine));
     expect_uint(gb_map_hash(gb_engine_map(w->nodes[5].engine)), hash);
     world_close(w);
