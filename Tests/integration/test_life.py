@@ -162,8 +162,10 @@ class ReloadTests(Case):
         again = self.place.launch("n2", "--node-port", own.rpartition(":")[2], "--config", self.place.file("node.conf", f"Seeds = ['{own}']\n"))
         again.expect(r"\bjoined .*members=1\b")
         self.place.file("node.conf", f"Seeds = ['{first.address}']\n")
+        # A seed's turn comes every ReconnectInterval, 10 s; a new one does not wait for it.
         again.send(signal.SIGHUP)
-        wait_until(lambda: alive(first) == 2 and alive(again) == 2, lambda: f"both know both:\n{again.text}")
+        again.expect(r"configuration key changed.*Seeds")
+        wait_until(lambda: alive(first) == 2 and alive(again) == 2, lambda: f"both know both:\n{again.text}", seconds=4)
 
 
 class DataDirectoryTests(Case):

@@ -355,6 +355,54 @@ GB_TEST(engine, a_stalled_source_is_replaced)
     world_close(w);
 }
 
+GB_TEST(engine, a_seed_given_to_a_member_is_dialled_at_once)
+{
+    world_options options = {.node_count = 2};
+    world *w = world_open(t, &options);
+    world_start_with(w, 0, "node-0", 1, NULL, 0);
+    world_start_with(w, 1, "node-1", 1, NULL, 0);
+    world_run(w, WORLD_S);
+    expect_uint(world_live_members(w, 1), 1);
+    gb_address seed = {
+        .scope = GB_SCOPE_LOCAL, .host = gb_slice_from_str(w->nodes[0].host), .port = 7000};
+    expect_ok(gb_engine_set_seeds(w->nodes[1].engine, w->now, &seed, 1));
+    world_flush(w, 1);
+    world_run(w, 10 * WORLD_MS);
+    expect_uint(world_live_members(w, 1), 2);
+    expect_uint(world_live_members(w, 0), 2);
+    world_close(w);
+}
+
+GB_TEST(engine, many_seeds_that_lead_nowhere_are_each_dialled_once_and_leave_room_for_other_dials)
+{
+    world_options options = {.node_count = 1};
+    options.settings.reconnect_interval_us =
+        600 * WORLD_S; /* the turn of each does not come again */
+    world *w = world_open(t, &options);
+    world_start_with(w, 0, "node-0", 1, NULL, 0);
+    world_run(w, WORLD_MS);
+    gb_engine *e = w->nodes[0].engine;
+    gb_address seeds[GB_SEEDS_MAX];
+    for (uint32_t i = 0; i < GB_SEEDS_MAX; i++) {
+        seeds[i] = (gb_address){.scope = GB_SCOPE_LOCAL,
+                                .host = gb_slice_from_str("nowhere"),
+                                .port = (uint16_t)(i + 1)};
+    }
+    expect_ok(gb_engine_set_seeds(e, w->now, seeds, GB_SEEDS_MAX));
+    gb_engine_flush(e, w->now);
+    expect_uint(e->dial_count, GB_DIALS_MAX / 2);
+    world_flush(w, 0);
+    world_run(w, 60 * WORLD_S);
+    expect_uint(e->stats.dials, GB_SEEDS_MAX);
+    expect_uint(w->nodes[0].events[GB_EVENT_SEED_FAILED], GB_SEEDS_MAX);
+    /* The same list again, as a provider of seeds gives it, is no news. */
+    expect_ok(gb_engine_set_seeds(e, w->now, seeds, GB_SEEDS_MAX));
+    world_flush(w, 0);
+    world_run(w, WORLD_MS);
+    expect_uint(e->stats.dials, GB_SEEDS_MAX);
+    world_close(w);
+}
+
 GB_TEST(engine, a_deleted_key_does_not_come_back_through_a_joiner)
 {
     world_options options = {.node_count = 4};
