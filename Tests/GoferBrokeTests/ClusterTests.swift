@@ -137,6 +137,21 @@ import Testing
         }
     }
 
+    @Test func aClientThatSetsIsToldTheVersion() async throws {
+        try await withCluster(of: 1) { cluster in
+            let node = cluster.nodes[0]
+            var versions: [UInt64] = []
+            for number in 0..<100 {
+                let bytes = Array("\(number)".utf8)
+                let answer = try await node.clientSet(group: "g", key: "k", type: .string, bytes: bytes, timeToLive: nil)
+                versions.append(answer.version)
+            }
+            // 0: the loop had no time for it, as on a machine that does much else.
+            let told = versions.filter { $0 > 0 }
+            #expect(told.count >= 80 && zip(told, told.dropFirst()).allSatisfy { $0 < $1 })
+        }
+    }
+
     @Test func aValueWithATimeToLiveDeletesItself() async throws {
         try await withCluster(of: 2) { cluster in
             let (a, b) = (cluster.nodes[0], cluster.nodes[1])
