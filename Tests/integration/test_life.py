@@ -242,8 +242,13 @@ class DoorTests(Case):
         self.assertEqual(self.place.gofer("members", "--json").json["self"], "n1")
         twin = self.place.launch("n1", "--node-port", "0", "--seed", "127.0.0.1:1", socket="default")
         self.assertEqual(twin.end(), 1)
-        self.assertIn("test.n1.sock: a live node answers there", twin.text)
+        self.assertIn('n1: the name is in use in the cluster "test" on this machine', twin.text)
+        self.assertIn("test.n1.sock", twin.text)
         self.assertTrue(again.is_running)
+        # Another node that wants the same socket: its name is free, the socket is not.
+        other = self.place.launch("n2", "--node-port", "0", "--seed", "127.0.0.1:1", socket=f"{self.place.folder}/run/goferbroke/test.n1.sock")
+        self.assertEqual(other.end(), 1)
+        self.assertIn("test.n1.sock: a live node answers there", other.text)
 
     def test_a_client_port_serves_too(self):
         node = self.place.found("n1", "--client-port", "0")
