@@ -43,6 +43,25 @@ struct ClusterTests {
         #expect(cluster.deaths.allSatisfy { death in victims.contains { "node-\($0 + 1)" == death.target } })
     }
 
+    @Test("Each judge says a death once or twice and then rests: no accusation sets off the next", arguments: [2, 5, 20], [true, false])
+    func theDeadAreLeftInPeace(count: Int, isKilled: Bool) {
+        let cluster = TestCluster(count, seed: UInt64(count))
+        cluster.run(.seconds(60))
+        if isKilled {
+            cluster.kill(0)
+        } else {
+            cluster.powerOff(0)
+        }
+        let others = Array(1..<count)
+        #expect(cluster.run(atMost: .seconds(20)) { cluster.everyone(others, sees: .dead, of: [0]) })
+        // Those who judge it and have not said so by now.
+        cluster.run(.seconds(60))
+        #expect((1...2 * (count - 1)).contains(cluster.accusationsPublished))
+        let (accusations, probes) = (cluster.accusationsPublished, cluster.probes)
+        cluster.run(.seconds(120))
+        #expect(cluster.accusationsPublished == accusations && cluster.probes == probes)
+    }
+
     @Test("A stopped process is dead everywhere within 8 seconds", arguments: [5, 16, 64])
     func silentIsBuried(count: Int) {
         let cluster = TestCluster(count, seed: 7)

@@ -396,6 +396,30 @@ struct DialogueTests {
         #expect(d.say(.retraction(accuser: "e", target: "b")) == [.declareAlive(target: "b", generation: 1, incarnation: 0)])
     }
 
+    @Test("Reasons that change again and again make nobody accuse again, nor check more than once a second", arguments: [true, false])
+    func changingReasonsAreNoNews(isDead: Bool) {
+        var d = Dialogue(others: ["b", "c", "d", "e"])
+        d.say(.linkClosed(name: "b", generation: 1, cause: .reset))
+        for _ in 0..<3 { d.result("b", .refused) }
+        if isDead {
+            d.accuse("b", by: "d", .crashed)
+            d.accuse("b", by: "e", .crashed)
+        }
+        #expect(d.status("b") == (isDead ? .dead : .suspect))
+        var actions: [DetectorAction] = []
+        for round in 0..<1_000 {
+            actions += d.accuse("b", by: "c", AccusationReason.allCases[round % AccusationReason.allCases.count])
+            for action in d.pass(.milliseconds(100), hearing: ["c", "d", "e"]) {
+                actions.append(action)
+                if case .probe("b", 1) = action { actions += d.result("b", .refused) }
+            }
+        }
+        #expect(!actions.contains { if case .accuse = $0 { true } else { false } })
+        // A check is three dials; 100 s have passed.
+        #expect(actions.filter { $0 == .probe(target: "b", generation: 1) }.count <= (isDead ? 0 : 3 * 100))
+        #expect(d.status("b") == (isDead ? .dead : .suspect))
+    }
+
     @Test("A judge of a dead member who has not said so dials it and joins in, so that later joiners find judges")
     func deathIsConfirmed() {
         var d = Dialogue(others: ["b", "c", "d", "e"])

@@ -118,6 +118,13 @@ import Testing
                     == nil
             )
             await #expect {
+                try await node.set(group: "system", key: "platform", type: .bool, bytes: [1])
+            } throws: { error in
+                let error = error as? GoferBrokeError
+                return error?.code == .groupSize && error?.reason.hasPrefix("the key group system is reserved") == true
+            }
+            #expect(await code("config", "k") == nil, "the configuration stands in a lane of its own, where nobody looks for keys")
+            await #expect {
                 try await node.set(group: "g", key: "k", type: .bool, bytes: [7])
             } throws: {
                 ($0 as? GoferBrokeError)?.code == .wrongType
@@ -127,6 +134,21 @@ import Testing
             } throws: {
                 ($0 as? GoferBrokeError)?.code == .invalidArgument
             }
+        }
+    }
+
+    @Test func aClientThatSetsIsToldTheVersion() async throws {
+        try await withCluster(of: 1) { cluster in
+            let node = cluster.nodes[0]
+            var versions: [UInt64] = []
+            for number in 0..<100 {
+                let bytes = Array("\(number)".utf8)
+                let answer = try await node.clientSet(group: "g", key: "k", type: .string, bytes: bytes, timeToLive: nil)
+                versions.append(answer.version)
+            }
+            // 0: the loop had no time for it, as on a machine that does much else.
+            let told = versions.filter { $0 > 0 }
+            #expect(told.count >= 80 && zip(told, told.dropFirst()).allSatisfy { $0 < $1 })
         }
     }
 

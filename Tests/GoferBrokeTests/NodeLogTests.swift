@@ -2,6 +2,7 @@
 // What a node logs, with levels and metadata.
 
 import GoferBrokeConfiguration
+import GoferBrokeMembership
 import Logging
 import Testing
 
@@ -53,6 +54,52 @@ import Testing
         let publication = ConfigurationPublication(key: "Cluster.PhiThreshold", value: value)
         node.carryOut(ClusterState.Outcome(publish: [publication]))
         #expect(lines.with("can't publish configuration").map(\.level) == [.debug])
+    }
+
+    @Test func aSuspicionIsLoggedWithWhoAccuses() async throws {
+        let lines = Lines()
+        let node = try GossipNode(configuration: .init(cluster: Unique.name("suspect"), name: "n1"), logger: lines.logger)
+        let member = GoferBroke.Member(
+            name: "n2",
+            generation: 7,
+            incarnation: 0,
+            status: .suspect,
+            address: nil,
+            links: 0,
+            isSelf: false,
+            hasDetector: true,
+            isDiallable: false
+        )
+        var accuser = member
+        accuser.name = "n3"
+        accuser.status = .alive
+        node.handle(.member(accuser, .joined, time: 0))
+        var alive = member
+        alive.status = .alive
+        node.handle(.member(alive, .joined, time: 0))
+        let accusation = Accusation(
+            accuser: "n3",
+            accuserGeneration: 7,
+            target: "n2",
+            generation: 7,
+            incarnation: 0,
+            reason: .silent
+        )
+        node.handle(.fact(.accusation(accusation), time: 0))
+        node.handle(.member(member, .status, time: 0))
+        node.handle(.member(alive, .status, time: 0))
+        let suspect = try #require(lines.with("member is suspect").first)
+        #expect(suspect.level == .info && suspect.metadata["member"] == "n2" && suspect.metadata["accused-by"] == "n3")
+        #expect(lines.with("member is alive").map(\.level) == [.info])
+        await node.shutdown()
+    }
+
+    @Test func whatIsAmissInTheDataDirectoryIsCalledSo() async throws {
+        let lines = Lines()
+        let node = try GossipNode(configuration: .init(cluster: Unique.name("amiss"), name: "n1"), logger: lines.logger)
+        node.handle(.limit(GoferBrokeError(code: .dataDirectory, operation: "", reason: "addresses: damaged"), participant: nil))
+        #expect(lines.with("something is amiss in the data directory").map { $0.metadata["error"] } == ["addresses: damaged"])
+        await node.shutdown()
     }
 
     @Test func theStartIsNotLoggedWhereThatIsOff() async throws {

@@ -189,6 +189,22 @@ import Testing
         #expect(await second == 7)
     }
 
+    @Test func aBellRingsForItsKeyAlone() async throws {
+        let hub = Hub()
+        let (id, bell) = hub.subscribeToNews(of: ChangeFilter(group: "g", key: "k"))
+        let news = { (key: DeltaLabel) in
+            DeltaNews(participant: "n", generation: 1, lane: .user, group: "g", key: key, version: 1)
+        }
+        hub.tell(news("k"))
+        hub.tell(news("k"))
+        #expect(await bell.next() != nil)
+        hub.tell(news("other"))
+        hub.unsubscribe(id)
+        hub.tell(news("k"))
+        bell.finish()
+        #expect(await bell.next() == nil)
+    }
+
     @Test func aCancelledTaskStopsWaiting() async throws {
         let mailbox = Mailbox(Once<Int>())
         let task = Task { await mailbox.next() }

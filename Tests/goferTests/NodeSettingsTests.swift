@@ -4,6 +4,7 @@
 import ArgumentParser
 import GoferBroke
 import GoferBrokeConfiguration
+import Logging
 import Testing
 
 @testable import gofer
@@ -140,5 +141,19 @@ struct NodeSettingsTests {
         #expect(reload.postponed.map(\.key.path) == ["Port"])
         #expect(reload.clusters.map(\.key.path) == ["Cluster.PhiThreshold"])
         #expect(SettingsReload(from: old, to: old).applied.isEmpty)
+    }
+
+    @Test func aNameInUseOnThisMachineIsCalledSo() async throws {
+        let parent = try TemporaryFolder()
+        let folder = SocketFolder(path: "\(parent.path)/goferbroke")
+        parent.expect(folder.path)
+        let settings = try NodeSettings.load(try self.command("--name", "n1", "--cluster", "shop", "--node-port", "0"), environment: [:])
+        let logger = Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
+        let node = try NodeCommand.makeNode(settings, folder: folder, logger: logger)
+        let failure = #expect(throws: CommandFailure.self) { try NodeCommand.makeNode(settings, folder: folder, logger: logger) }
+        #expect(failure?.failure.code.rawValue == "name_in_use" && failure?.status == .failed)
+        let sentence = "start node n1: the name is in use in the cluster \"shop\" on this machine: a node called so answers on "
+        #expect(failure?.failure.message == sentence + "\(folder.path)/shop.n1.sock")
+        await node.shutdown()
     }
 }

@@ -63,6 +63,20 @@ class KillTests(Case):
         self.assertLess(stream.expect_item(dead("n2"), "n2 is dead")[0] - killed, 1.0)
 
 
+class SuspicionTests(Case):
+    def test_who_stands_still_is_logged_as_suspect_with_who_says_so_and_as_alive_again(self):
+        first, second, third = self.place.cluster(3)
+        # Soon suspected, late held for dead.
+        for key, value in (("HeartbeatInterval", "100ms"), ("SuspicionTime", "60s"), ("NodeFaultyAfter", "60s")):
+            self.assertEqual(first.ask("config", "set", f"Cluster.{key}", value).code, 0)
+        third.send(signal.SIGSTOP)
+        when, match = first.expect(r" info .*member is suspect .*accused-by=(\S+) .*member=n3")
+        self.assertLessEqual(set(match[1].split(",")), {"n1", "n2"})
+        third.send(signal.SIGCONT)
+        first.expect(r" info .*member is alive .*member=n3", after=when)
+        self.assertTrue(second.is_running)
+
+
 class NameTests(Case):
     def test_a_second_start_is_refused_while_the_first_answers(self):
         first, second = self.place.cluster(2)
@@ -148,8 +162,10 @@ class ReloadTests(Case):
         again = self.place.launch("n2", "--node-port", own.rpartition(":")[2], "--config", self.place.file("node.conf", f"Seeds = ['{own}']\n"))
         again.expect(r"\bjoined .*members=1\b")
         self.place.file("node.conf", f"Seeds = ['{first.address}']\n")
+        # A seed's turn comes every ReconnectInterval, 10 s; a new one does not wait for it.
         again.send(signal.SIGHUP)
-        wait_until(lambda: alive(first) == 2 and alive(again) == 2, lambda: f"both know both:\n{again.text}")
+        again.expect(r"configuration key changed.*Seeds")
+        wait_until(lambda: alive(first) == 2 and alive(again) == 2, lambda: f"both know both:\n{again.text}", seconds=4)
 
 
 class DataDirectoryTests(Case):
@@ -226,8 +242,13 @@ class DoorTests(Case):
         self.assertEqual(self.place.gofer("members", "--json").json["self"], "n1")
         twin = self.place.launch("n1", "--node-port", "0", "--seed", "127.0.0.1:1", socket="default")
         self.assertEqual(twin.end(), 1)
-        self.assertIn("test.n1.sock: a live node answers there", twin.text)
+        self.assertIn('n1: the name is in use in the cluster "test" on this machine', twin.text)
+        self.assertIn("test.n1.sock", twin.text)
         self.assertTrue(again.is_running)
+        # Another node that wants the same socket: its name is free, the socket is not.
+        other = self.place.launch("n2", "--node-port", "0", "--seed", "127.0.0.1:1", socket=f"{self.place.folder}/run/goferbroke/test.n1.sock")
+        self.assertEqual(other.end(), 1)
+        self.assertIn("test.n1.sock: a live node answers there", other.text)
 
     def test_a_client_port_serves_too(self):
         node = self.place.found("n1", "--client-port", "0")

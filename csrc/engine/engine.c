@@ -383,18 +383,42 @@ void gb_engine_close(gb_engine *e)
  */
 
 /* Strangers are bounded by themselves, door by door, so that those at one do not close the other;
- * and they leave room for our own dials. */
-static bool may_accept(const gb_engine *e, uint8_t role)
+ * and they leave room for our own dials. A newcomer takes the place of the one that has waited
+ * longest: whoever has something to say has said it within a round trip. Those that have said their
+ * HELLO, and wait until their name is known to be free, stay as long as the silent ones take more
+ * than their reserve; that itself is left to them, or each newcomer would oust the one before. */
+static bool make_room(gb_engine *e, uint8_t role)
 {
-    uint32_t handshakes = 0;
+    uint32_t silent_count = 0;
+    uint32_t held_count = 0;
+    gb_link *silent = NULL; /* links are in the order of their opening */
+    gb_link *held = NULL;
     GB_LIST_EACH(node, &e->links)
     {
-        const gb_link *link = link_of(node);
-        bool is_unfinished = link->state == LINK_HELLO_WAIT || link->state == LINK_HELD;
-        handshakes += is_unfinished && link->role == role ? 1 : 0;
+        gb_link *link = link_of(node);
+        if (link->role == role && link->state == LINK_HELLO_WAIT) {
+            silent_count++;
+            silent = silent == NULL ? link : silent;
+        } else if (link->role == role && link->state == LINK_HELD) {
+            held_count++;
+            held = held == NULL ? link : held;
+        }
     }
     uint32_t reserve = e->link_count_max / 4 < GB_DIALS_MAX ? e->link_count_max / 4 : GB_DIALS_MAX;
-    return handshakes < GB_HANDSHAKES_MAX && e->link_count + reserve < e->link_count_max;
+    if (silent_count + held_count < GB_HANDSHAKES_MAX &&
+        e->link_count + reserve < e->link_count_max) {
+        return true;
+    }
+    bool is_held_next = held != NULL && silent_count < GB_HANDSHAKES_SILENT_MIN;
+    gb_link *victim = is_held_next || silent == NULL ? held : silent;
+    if (victim == NULL) {
+        return false;
+    }
+    link_close(e, victim, GB_CLOSE_BY_US);
+    if (victim->is_gone) {
+        link_free(e, victim);
+    }
+    return e->link_count + reserve < e->link_count_max;
 }
 
 gb_err gb_engine_accepted(gb_engine *e, gb_time_us now, uint8_t role, gb_slice host, uint16_t port,
@@ -404,7 +428,7 @@ gb_err gb_engine_accepted(gb_engine *e, gb_time_us now, uint8_t role, gb_slice h
     if (e->is_stopped) {
         return GB_ECLOSED;
     }
-    if (!may_accept(e, role)) {
+    if (!make_room(e, role)) {
         return GB_EFULL;
     }
     gb_link *link;

@@ -300,6 +300,7 @@ typedef struct gb_seed {
     char *host;
     uint16_t port;
     bool is_self; /* it is our own address: skipped */
+    bool is_new;  /* given after we had joined, and not dialled yet */
     gb_time_us dial_at;
     uint32_t failures;
     uint64_t link; /* dial or link that serves it; 0: none */

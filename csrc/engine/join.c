@@ -16,6 +16,17 @@ void join_deinit(gb_engine *e)
     seeds_free(e, e->seeds, e->seed_count);
 }
 
+static const gb_seed *seed_find(const gb_engine *e, gb_slice host, uint16_t port)
+{
+    for (uint32_t i = 0; i < e->seed_count; i++) {
+        const gb_seed *seed = &e->seeds[i];
+        if (seed->port == port && gb_slice_equal(gb_slice_from_str(seed->host), host)) {
+            return seed;
+        }
+    }
+    return NULL;
+}
+
 gb_err gb_engine_set_seeds(gb_engine *e, gb_time_us now, const gb_address *seeds, uint32_t count)
 {
     engine_at(e, now);
@@ -39,7 +50,10 @@ gb_err gb_engine_set_seeds(gb_engine *e, gb_time_us now, const gb_address *seeds
         }
         copy[i].port = seeds[i].port;
         copy[i].dial_at = e->now;
-        copy[i].is_self = engine_is_own_address(e, seeds[i].host, seeds[i].port);
+        const gb_seed *former = seed_find(e, seeds[i].host, seeds[i].port);
+        copy[i].is_self = engine_is_own_address(e, seeds[i].host, seeds[i].port) ||
+                          (former != NULL && former->is_self);
+        copy[i].is_new = former != NULL ? former->is_new : e->is_joined;
     }
     GB_LIST_EACH(node, &e->links)
     {
@@ -192,6 +206,27 @@ static void revive(gb_engine *e)
     }
 }
 
+/* A seed that is given to a member leads to another part of the cluster, as a rule: it is tried at
+ * once, and from then on with the others. */
+static gb_time_us dial_new_seeds(gb_engine *e)
+{
+    for (uint32_t i = 0; i < e->seed_count; i++) {
+        gb_seed *seed = &e->seeds[i];
+        if (!seed->is_new) {
+            continue;
+        }
+        bool is_needless = seed->is_self || seed->link != 0 || is_known_address(e, seed);
+        if (!is_needless && e->dial_count >= GB_DIALS_MAX / 2) {
+            return e->now + ENGINE_DIAL_BACKOFF_MIN; /* neighbours and probes are dialled too */
+        }
+        seed->is_new = false;
+        if (!is_needless) {
+            dial_seed(e, i);
+        }
+    }
+    return GB_NO_TIME;
+}
+
 gb_time_us join_due(gb_engine *e)
 {
     if (!e->is_joining || e->is_leaving) {
@@ -203,7 +238,7 @@ gb_time_us join_due(gb_engine *e)
             e->revive_at = e->now + interval / 2 + gb_rng_below(&e->rng, interval);
             revive(e);
         }
-        return e->revive_at;
+        return earlier(e->revive_at, dial_new_seeds(e));
     }
     gb_time_us next = GB_NO_TIME;
     for (uint32_t i = 0; i < e->seed_count; i++) {

@@ -82,10 +82,13 @@
  * turning a node into a port scanner. */
 #define GB_DIALS_MAX 64
 
-/* Connections at one door (members', clients') that have not said HELLO yet, and how long they may
+/* Connections at one door (members', clients') whose handshake is not done, and how long they may
  * take. A stranger who opens connections and says nothing holds a bounded number of descriptors
- * for a bounded time, and none at the other door. */
+ * for a bounded time, and none at the other door; the oldest gives way to a newcomer. */
 #define GB_HANDSHAKES_MAX 256
+/* Places among them that those who said HELLO, and wait for the answer, leave to those who did not:
+ * as many as may come within the round trip that a HELLO takes. */
+#define GB_HANDSHAKES_SILENT_MIN 64
 #define GB_HANDSHAKE_TIMEOUT_MS 5000
 
 /* Nodes on one loop: simulations and tests put hundreds there. */
@@ -184,6 +187,7 @@ _Static_assert(GB_LINK_QUEUE_MAX + GB_LINK_RESERVE + GB_FRAME_PAYLOAD_MAX <= 16 
                "what one link can hold in the worst case stays small");
 _Static_assert(GB_DIALS_MAX <= GB_LINKS_MAX && GB_HANDSHAKES_MAX <= GB_LINKS_MAX,
                "unfinished connections count among the links");
+_Static_assert(GB_HANDSHAKES_SILENT_MIN < GB_HANDSHAKES_MAX, "those who said HELLO get places too");
 _Static_assert(GB_NAME_SIZE_MAX <= UINT8_MAX && GB_GROUP_SIZE_MAX <= UINT8_MAX &&
                    GB_HOST_SIZE_MAX <= UINT8_MAX,
                "short sizes fit one byte in memory");

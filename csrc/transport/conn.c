@@ -214,6 +214,7 @@ void gb_conn_send(gb_conn *conn, gb_out *buffer)
         gb_conn_lost(conn, GB_CLOSE_BY_US, UV_ENOMEM);
         return;
     }
+    conn->has_output = true;
     *piece = (gb_conn_piece){.buffer = *buffer};
     gb_out_init(buffer, conn->node->allocator);
     if (conn->first == NULL) {
@@ -359,7 +360,7 @@ void gb_conn_finish(gb_conn *conn)
 {
     gb_node *node = conn->node;
     /* Those that drain are none of the engine's any more, so they have a bound of their own. */
-    if (conn->state != GB_CONN_OPEN || node->conn_count > 2 * GB_LINKS_MAX) {
+    if (conn->state != GB_CONN_OPEN || !conn->has_output || node->conn_count > 2 * GB_LINKS_MAX) {
         gb_conn_abort(conn);
         return;
     }

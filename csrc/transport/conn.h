@@ -33,6 +33,7 @@ typedef struct gb_conn {
     bool has_handle;   /* libuv holds it */
     bool is_in_flight; /* `write` is */
     bool is_shut;      /* the shutdown was asked for */
+    bool has_output;   /* something was sent, or is to be */
     union {
         uv_handle_t handle;
         uv_stream_t stream;
@@ -60,7 +61,8 @@ gb_conn *gb_conn_find(const gb_node *node, uint64_t link);
 void gb_conn_send(gb_conn *conn, gb_out *buffer);
 /* Try to write what is queued. Returns how many bytes have left at once. */
 size_t gb_conn_flush(gb_conn *conn);
-/* The engine wants no more of it: hand over what is queued, then close. */
+/* The engine wants no more of it: hand over what is queued, then close. At once where nothing was
+ * ever said on it: strangers that are turned out hold no descriptor while they look on. */
 void gb_conn_finish(gb_conn *conn);
 /* Close at once, without a word to the engine. */
 void gb_conn_abort(gb_conn *conn);

@@ -242,6 +242,9 @@ gb_err gb_node_set(gb_node *node, gb_lane lane, gb_slice group, gb_slice key, ui
     if (err != GB_OK) {
         return err;
     }
+    if (lane == GB_LANE_USER && gb_slice_equal(group, gb_slice_from_str(GB_GROUP_SYSTEM))) {
+        return GB_EGROUP;
+    }
     if (value.len > atomic_load(&node->value_size_max)) {
         return GB_EVALUE_SIZE;
     }

@@ -376,6 +376,9 @@ static gb_err node_restore(gb_node *node, gb_err_info *info)
                        loaded->torn_size, loaded->size);
         gb_node_notify_limit(node, GB_ESTORE, text);
     }
+    if (gb_store_warning(node->store)[0] != '\0') {
+        gb_node_notify_limit(node, GB_ESTORE, gb_store_warning(node->store));
+    }
     gb_store_forget_loaded(node->store);
     return GB_OK;
 }

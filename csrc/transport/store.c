@@ -46,6 +46,7 @@ struct gb_store {
     gb_buf addresses; /* the file as it stands */
     uint32_t address_count;
     gb_slice address_list;
+    char warning[GB_ERROR_TEXT_MAX + 1]; /* of the loading; empty: none */
     /* loop */
     gb_map *map;
     void (*on_idle)(void *user);
@@ -86,16 +87,27 @@ static gb_err store_load_generation(gb_store *store, gb_err_info *info)
     return err;
 }
 
-static gb_err store_load_addresses(gb_store *store, gb_err_info *info)
+/* Hints alone: a file that cannot be read keeps nobody from starting. It is told of, and written
+ * anew, so that it is told of once. */
+static gb_err store_load_addresses(gb_store *store)
 {
     bool is_there = false;
+    gb_err_info info;
     gb_err err =
-        gb_directory_read(&store->directory, "addresses", &store->addresses, &is_there, info);
+        gb_directory_read(&store->directory, "addresses", &store->addresses, &is_there, &info);
     if (err == GB_OK && is_there) {
         err = gb_addresses_file_decode(gb_buf_slice(&store->addresses), &store->address_count,
-                                       &store->address_list, info);
+                                       &store->address_list, &info);
     }
-    return err;
+    if (err == GB_OK || err == GB_ENOMEM) {
+        return err;
+    }
+    (void)snprintf(store->warning, sizeof store->warning,
+                   "data directory %.100s: %.100s; known addresses are forgotten", store->path,
+                   info.text);
+    gb_buf_deinit(&store->addresses);
+    gb_addresses_file_encode(&store->new_addresses, 0, gb_slice_make(NULL, 0));
+    return store->new_addresses.err;
 }
 
 static gb_err store_new_journal(gb_store *store, gb_err_info *info)
@@ -156,7 +168,7 @@ static gb_err store_load(gb_store *store, gb_err_info *info)
     }
     err = store_load_generation(store, info);
     if (err == GB_OK) {
-        err = store_load_addresses(store, info);
+        err = store_load_addresses(store);
     }
     if (err == GB_OK) {
         err = store_load_journal(store, info);
@@ -250,6 +262,11 @@ gb_err gb_store_write_generation(gb_store *store, uint64_t generation, gb_err_in
 const gb_journal_content *gb_store_loaded(const gb_store *store)
 {
     return &store->loaded;
+}
+
+const char *gb_store_warning(const gb_store *store)
+{
+    return store->warning;
 }
 
 void gb_store_forget_loaded(gb_store *store)

@@ -4,7 +4,8 @@
  *   lock        held by flock while a node uses the directory
  *   generation  the last one used, with the names that it belongs to; on disk before it is used
  *   journal     own user deltas (journal.h)
- *   addresses   where members were last seen: additional seeds
+ *   addresses   where members were last seen: additional seeds. Hints: a damaged file is warned of
+ *               and written anew; damage of the others refuses to open
  *
  * Opening, writing the generation and finishing block. Everything else is the loop's and does not:
  * bytes are collected for at most GB_JOURNAL_SYNC_MS and written by a thread of libuv's. When
@@ -33,6 +34,9 @@ gb_err gb_store_write_generation(gb_store *store, uint64_t generation, gb_err_in
 /* What the journal held; lent until gb_store_forget_loaded. */
 const gb_journal_content *gb_store_loaded(const gb_store *store);
 void gb_store_forget_loaded(gb_store *store);
+/* A sentence where something was amiss that did not stand against opening; empty: nothing. Lent for
+ * the store's life. */
+const char *gb_store_warning(const gb_store *store);
 /* Known addresses, lent; false: no more. */
 bool gb_store_address(const gb_store *store, uint32_t position, gb_slice *host, uint16_t *port);
 

@@ -75,7 +75,8 @@ GB_EXTERN void gb_engine_close(gb_engine *engine);
 /* ---- Events in ------------------------------------------------------------------------------- */
 
 /* A door of the node accepted a connection. `role`: GB_ROLE_MEMBER for the node's port (probes come
- * there too), GB_ROLE_CLIENT for a client door. `host`, `port`: where the peer is seen.
+ * there too), GB_ROLE_CLIENT for a client door. `host`, `port`: where the peer is seen. Where too
+ * many handshakes are under way at that door, the oldest of a silent peer is closed for it.
  * Errors: GB_EFULL (too many links: close it), GB_ENOMEM. On error there is no link. */
 GB_EXTERN gb_err gb_engine_accepted(gb_engine *engine, gb_time_us now, uint8_t role, gb_slice host,
                                     uint16_t port, uint64_t *link);

@@ -105,12 +105,17 @@ GB_EXTERN gb_slice gb_node_cluster(const gb_node *node);
 
 /* ---- Own deltas ------------------------------------------------------------------------------ */
 
+/* The key group of facts about machines, in GB_LANE_SYSTEM. Nothing can be set under that name in
+ * GB_LANE_USER, so that who asks for a group and a key never means two things. */
+#define GB_GROUP_SYSTEM "system"
+
 /* Set an own delta. On return readers of this node see it. Never fails for load: changes that wait
  * for the loop are kept one per (lane, group, key), the newest value wins.
  *
  * lane: GB_LANE_USER; hosts that publish facts or configuration use GB_LANE_SYSTEM, GB_LANE_CONFIG.
  *
- * Errors: GB_EINVAL (lane), GB_EGROUP, GB_EKEY_SIZE, GB_EVALUE_SIZE, GB_ETYPE, GB_EKEYS (this would
+ * Errors: GB_EINVAL (lane), GB_EGROUP (empty, too long, or GB_GROUP_SYSTEM in GB_LANE_USER),
+ * GB_EKEY_SIZE, GB_EVALUE_SIZE, GB_ETYPE, GB_EKEYS (this would
  * be one key too many), GB_EFULL (100,000 distinct keys wait already: try again later), GB_ECLOSED,
  * GB_ENOMEM. Nothing changed then. */
 GB_EXTERN gb_err gb_node_set(gb_node *node, gb_lane lane, gb_slice group, gb_slice key,

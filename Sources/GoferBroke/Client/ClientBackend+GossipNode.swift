@@ -10,9 +10,12 @@ extension GossipNode: ClientBackend {
 
     package func clientValue(node: String?, group: DeltaLabel, key: DeltaLabel) throws(ClientFailure) -> DeltaAnswer {
         let owner = node ?? self.name
-        // Facts of machines stand in a lane of their own, with a group that applications can't use.
-        let delta = self.delta(group: group, key: key, from: owner) ?? self.delta(group: group, key: key, from: owner, lane: .system)
-        if let delta { return DeltaAnswer(delta) }
+        // Facts of machines stand in a lane of their own, with a group that applications can't use; whoever did all the same, in
+        // a journal of an earlier version say, hides no fact.
+        let lanes: [DeltaLane] = group == SystemFacts.group ? [.system, .user] : [.user, .system]
+        for lane in lanes {
+            if let delta = self.delta(group: group, key: key, from: owner, lane: lane) { return DeltaAnswer(delta) }
+        }
         guard self.member(named: owner) != nil else { throw GossipNode.unknown(owner) }
         throw ClientFailure(.notFound, "\(owner.clientQuoted) has no key \(key.clientQuoted) in group \(group.clientQuoted)")
     }
@@ -24,20 +27,16 @@ extension GossipNode: ClientBackend {
         bytes: [UInt8],
         timeToLive: Duration?
     ) async throws(ClientFailure) -> DeltaAnswer {
+        // From before the change is made, so that nothing is missed.
+        let news = self.hub.subscribeToNews(of: ChangeFilter(group: group, key: key))
+        defer { self.hub.unsubscribe(news.id) }
         do {
             try await self.set(group: group, key: key, type: type, bytes: bytes, expiresAfter: timeToLive)
         } catch {
             throw ClientFailure(error)
         }
-        // The version is given on the loop, as a rule within a millisecond; while changes are paced it takes longer, and the
-        // answer does not wait for that.
-        var pause = Duration.microseconds(50)
-        while pause < .milliseconds(15) {
-            guard let delta = self.delta(group: group, key: key), delta.type == type, delta.bytes == bytes else { break }
-            if delta.version > 0 { return DeltaAnswer(delta) }
-            try? await Task.sleep(for: pause)
-            pause *= 2
-        }
+        let versioned = await self.ownDelta(group: group, key: key, news: news.mailbox) { $0.type == type && $0.bytes == bytes }
+        if let versioned { return DeltaAnswer(versioned) }
         return DeltaAnswer(
             Delta(
                 participant: self.name,
@@ -50,6 +49,31 @@ extension GossipNode: ClientBackend {
                 timeToLive: timeToLive
             )
         )
+    }
+
+    /// For how long a client that sets waits for the version. It is given on the loop, as a rule within a millisecond; while
+    /// changes are paced it takes longer, and the answer does not wait for that.
+    private static let versionPatience = Duration.milliseconds(100)
+
+    /// An own delta with its version; nil where it has none in time, or another value has taken its place.
+    private func ownDelta(
+        group: DeltaLabel,
+        key: DeltaLabel,
+        news: Mailbox<Bell>,
+        isMeant: (Delta) -> Bool
+    ) async -> Delta? {
+        let patience = Task {
+            guard (try? await Task.sleep(for: Self.versionPatience)) != nil else { return }
+            news.finish()
+        }
+        defer { patience.cancel() }
+        var isOver = false
+        while true {
+            guard let delta = self.delta(group: group, key: key), isMeant(delta) else { return nil }
+            if delta.version > 0 { return delta }
+            if isOver { return nil }
+            isOver = await news.next() == nil
+        }
     }
 
     package func clientDelete(group: DeltaLabel, key: DeltaLabel) async throws(ClientFailure) -> KeyAnswer {

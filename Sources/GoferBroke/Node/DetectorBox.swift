@@ -77,6 +77,11 @@ final class DetectorBox: Sendable {
         self.state.withLock { $0.detector.accusationsOfOthers }
     }
 
+    /// Whose accusations of a member stand and count, self's among them; by the bytes of their names.
+    func accusers(of name: String) -> [String] {
+        self.state.withLock { $0.detector.member(name, at: $0.now())?.accusers ?? [] }
+    }
+
     func phi(of name: String) -> Double {
         self.state.withLock { $0.detector.phi(of: name, at: $0.now()) }
     }

@@ -32,7 +32,10 @@ extension GossipNode: NodeEventSink {
             self.logger.debug("pacing of own changes", metadata: ["on": "\(isOn)"])
             self.hub.tell(.pacing(isOn: isOn))
         case .limit(let error, let participant):
-            self.logger.warning("refused for a limit", metadata: ["error": "\(error)", "participant": "\(participant ?? "")"])
+            self.logger.warning(
+                error.code == .dataDirectory ? "something is amiss in the data directory" : "refused for a limit",
+                metadata: ["error": "\(error)", "participant": "\(participant ?? "")"]
+            )
             self.hub.tell(.limitReached(error, participant: participant))
         case .exchange(let peer, let duration, let laneCount):
             self.metrics.exchanged(duration)
@@ -120,8 +123,17 @@ extension GossipNode: NodeEventSink {
     }
 
     private func log(_ event: GossipEvent) {
-        func line(_ level: Logger.Level, _ message: Logger.Message, _ member: Member, isAddressKnown: Bool = true) {
+        func line(
+            _ level: Logger.Level,
+            _ message: Logger.Message,
+            _ member: Member,
+            isAddressKnown: Bool = true,
+            accusers: [String] = []
+        ) {
             var metadata: Logger.Metadata = ["member": "\(member.name)", "generation": "\(member.generation)"]
+            if !accusers.isEmpty {
+                metadata["accused-by"] = "\(accusers.joined(separator: ","))"
+            }
             if isAddressKnown, let address = member.address {
                 metadata["address"] = "\(address)"
             }
@@ -134,7 +146,7 @@ extension GossipNode: NodeEventSink {
         case .memberLeft(let member): line(.info, "member left", member)
         case .memberDied(let member): line(.info, "member died", member)
         case .memberAlive(let member): line(.info, "member is alive", member)
-        case .memberSuspected(let member): line(.debug, "member is suspect", member)
+        case .memberSuspected(let member): line(.info, "member is suspect", member, accusers: self.detector.accusers(of: member.name))
         case .memberUpdated(let member): line(.debug, "member updated", member)
         case .memberForgotten(let member): line(.debug, "member forgotten", member)
         default: break

@@ -10,8 +10,9 @@ extension GossipNode {
     ///
     /// It suspends only while 100,000 changes of distinct keys wait already; of changes of one key the newest wins.
     ///
-    /// - Throws: ``GoferBrokeError``: `groupSize`, `keySize`, `valueSize`, `tooManyKeys` (nothing is ever truncated), `encoding`
-    ///   where the value can't be encoded, `closed`, and `cancelled` where the task was cancelled while it waited.
+    /// - Throws: ``GoferBrokeError``: `groupSize` (also for the group `system`, which is reserved), `keySize`, `valueSize`,
+    ///   `tooManyKeys` (nothing is ever truncated), `encoding` where the value can't be encoded, `closed`, and `cancelled` where
+    ///   the task was cancelled while it waited.
     public func set<Value: DeltaValue>(_ key: DeltaKey<Value>, to value: Value) async throws(GoferBrokeError) {
         let bytes = try value.deltaBytes()
         try await self.set(group: key.group, key: key.key, type: Value.deltaValueType, bytes: bytes)
@@ -40,6 +41,10 @@ extension GossipNode {
         expiresAfter time: Duration? = nil
     ) async throws(GoferBrokeError) {
         try self.limits.withLock { $0 }.check(group: group, key: key, valueSize: bytes.count)
+        guard group != SystemFacts.group else {
+            let reason = "the key group \(group) is reserved: the facts of each node's machine are told under it"
+            throw GoferBrokeError(code: .groupSize, operation: "set \(group):\(key)", reason: reason)
+        }
         var timeToLive: UInt64 = 0
         if let time {
             guard time > .zero else {

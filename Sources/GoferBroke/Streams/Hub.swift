@@ -57,6 +57,22 @@ final class Hub: Sendable {
         return (id, mailbox)
     }
 
+    /// A bell that rings when a delta has changed, or may have, until ``unsubscribe(_:)``.
+    func subscribeToNews(of filter: ChangeFilter) -> (id: UInt64, mailbox: Mailbox<Bell>) {
+        let mailbox = Mailbox(Bell())
+        let id = self.add(filter) { id in
+            ChangeConsumer(
+                id: id,
+                filter: filter,
+                offer: { _ in mailbox.update { $0.ring() } },
+                forget: { _ in },
+                lag: { mailbox.update { $0.ring() } },
+                finish: { mailbox.finish() }
+            )
+        }
+        return (id, mailbox)
+    }
+
     /// A mailbox for a handler, until ``unsubscribe(_:)``.
     func subscribeHandler(_ filter: ChangeFilter) -> (id: UInt64, mailbox: Mailbox<HandlerInbox>) {
         let mailbox = Mailbox(HandlerInbox())

@@ -107,3 +107,19 @@ struct Once<Value: Sendable>: MailboxContent {
         self.value
     }
 }
+
+/// A content that only says that something has happened since it was last taken.
+struct Bell: MailboxContent {
+    private var hasRung = false
+
+    var isEmpty: Bool { !self.hasRung }
+
+    mutating func ring() {
+        self.hasRung = true
+    }
+
+    mutating func take() -> Void? {
+        defer { self.hasRung = false }
+        return self.hasRung ? () : nil
+    }
+}

@@ -125,15 +125,29 @@ struct NodeCommand: AsyncParsableCommand {
         logger: Logger
     ) throws(CommandFailure) -> GossipNode {
         if case .automatic = settings.node.configuration.clientSocket { try folder.prepare() }
+        let configuration = try settings.configuration(folder: folder)
         do {
-            return try GossipNode(configuration: try settings.configuration(folder: folder), logger: logger)
-        } catch let failure as CommandFailure {
-            throw failure
-        } catch let error as GoferBrokeError where error.code == .configuration {
-            throw CommandFailure(.configuration, .configuration, error.description)
+            return try GossipNode(configuration: configuration, logger: logger)
         } catch {
-            throw CommandFailure(any: error)
+            switch error.code {
+            case .configuration: throw CommandFailure(.configuration, .configuration, error.description)
+            case .busy: throw NodeCommand.occupied(error, settings, socketPath: configuration.clientSocketPath)
+            default: throw CommandFailure(error)
+            }
         }
+    }
+
+    /// What a node wanted for itself is in use. As a rule by a node of its name, which then answers on the socket of that name.
+    private static func occupied(_ error: GoferBrokeError, _ settings: NodeSettings, socketPath: String?) -> CommandFailure {
+        var path = socketPath
+        if path == nil, case .path(let given) = settings.node.configuration.clientSocket { path = given }
+        let (cluster, name) = (settings.cluster.configuration.name, settings.node.configuration.nodeName)
+        // Names are their bytes: two spellings of one letter are two nodes.
+        guard let path, let other = try? ClientConnection(door: path, timeout: .seconds(1)),
+            other.cluster.utf8.elementsEqual(cluster.utf8), other.node.utf8.elementsEqual(name.utf8)
+        else { return CommandFailure(error) }
+        let reason = "the name is in use in the cluster \(cluster.quoted) on this machine: a node called so answers on \(path)"
+        return CommandFailure(GoferBrokeError(code: .nameInUse, operation: "start node \(name)", reason: reason))
     }
 
     /// Says where clients find the node, unless its configuration wants no such line.

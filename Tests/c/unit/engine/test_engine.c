@@ -2,6 +2,7 @@
 /* Stories of whole clusters of engines in virtual time. */
 #include "world.h"
 
+#include "engine/internal.h"
 #include "platform/alloc.h"
 
 #include <stdio.h>
@@ -294,6 +295,22 @@ GB_TEST(engine, a_joiner_is_told_everything_about_once)
     world_close(w);
 }
 
+/* Lanes that a node has asked another one for and not got whole yet. */
+static uint32_t pulls_from(const world *w, uint32_t node, uint32_t source)
+{
+    const gb_engine *e = w->nodes[node].engine;
+    uint32_t count = 0;
+    for (uint32_t slot = 0; slot < e->peer_count; slot++) {
+        for (uint32_t lane = 0; e->peers[slot] != NULL && lane < GB_LANE_COUNT; lane++) {
+            const gb_link *link = link_find(e, e->peers[slot]->pull[lane].link);
+            bool is_there = link != NULL && link->peer != NULL;
+            gb_slice name = gb_slice_from_str(w->nodes[source].name);
+            count += is_there && gb_slice_equal(peer_name(e, link->peer), name) ? 1 : 0;
+        }
+    }
+    return count;
+}
+
 GB_TEST(engine, a_joiner_finds_another_source_when_the_first_dies_halfway)
 {
     world_options options = {.node_count = 6, .byte_rate = 10 * 1000 * 1000};
@@ -307,7 +324,10 @@ GB_TEST(engine, a_joiner_finds_another_source_when_the_first_dies_halfway)
     world_run(w, 200 * WORLD_MS); /* some 2 of 5 MB */
     expect_true(w->nodes[5].bytes_received > 1000 * 1000);
     expect_true(w->nodes[5].bytes_received < 4000 * 1000);
+    expect_true(pulls_from(w, 5, 0) > 0);
     world_kill(w, 0);
+    world_run(w, WORLD_S);
+    expect_uint(pulls_from(w, 5, 0), 0);
     world_run(w, 10 * WORLD_S);
     uint64_t hash = gb_map_hash(gb_engine_map(w->nodes[1].engine));
     expect_uint(gb_map_hash(gb_engine_map(w->nodes[5].engine)), hash);
@@ -326,10 +346,60 @@ GB_TEST(engine, a_stalled_source_is_replaced)
     expect_true(world_run_until(w, world_is_converged, NULL, 30 * WORLD_S));
     world_start(w, 5, 0);
     world_run(w, 200 * WORLD_MS);
+    expect_true(pulls_from(w, 5, 0) > 0);
     w->nodes[0].is_frozen = true;
     world_run(w, 10 * WORLD_S);
+    expect_uint(pulls_from(w, 5, 0), 0);
     uint64_t hash = gb_map_hash(gb_engine_map(w->nodes[1].engine));
     expect_uint(gb_map_hash(gb_engine_map(w->nodes[5].engine)), hash);
+    world_close(w);
+}
+
+GB_TEST(engine, a_seed_given_to_a_member_is_dialled_at_once)
+{
+    world_options options = {.node_count = 2};
+    world *w = world_open(t, &options);
+    world_start_with(w, 0, "node-0", 1, NULL, 0);
+    world_start_with(w, 1, "node-1", 1, NULL, 0);
+    world_run(w, WORLD_S);
+    expect_uint(world_live_members(w, 1), 1);
+    gb_address seed = {
+        .scope = GB_SCOPE_LOCAL, .host = gb_slice_from_str(w->nodes[0].host), .port = 7000};
+    expect_ok(gb_engine_set_seeds(w->nodes[1].engine, w->now, &seed, 1));
+    world_flush(w, 1);
+    world_run(w, 10 * WORLD_MS);
+    expect_uint(world_live_members(w, 1), 2);
+    expect_uint(world_live_members(w, 0), 2);
+    world_close(w);
+}
+
+GB_TEST(engine, many_seeds_that_lead_nowhere_are_each_dialled_once_and_leave_room_for_other_dials)
+{
+    world_options options = {.node_count = 1};
+    options.settings.reconnect_interval_us =
+        600 * WORLD_S; /* the turn of each does not come again */
+    world *w = world_open(t, &options);
+    world_start_with(w, 0, "node-0", 1, NULL, 0);
+    world_run(w, WORLD_MS);
+    gb_engine *e = w->nodes[0].engine;
+    gb_address seeds[GB_SEEDS_MAX];
+    for (uint32_t i = 0; i < GB_SEEDS_MAX; i++) {
+        seeds[i] = (gb_address){.scope = GB_SCOPE_LOCAL,
+                                .host = gb_slice_from_str("nowhere"),
+                                .port = (uint16_t)(i + 1)};
+    }
+    expect_ok(gb_engine_set_seeds(e, w->now, seeds, GB_SEEDS_MAX));
+    gb_engine_flush(e, w->now);
+    expect_uint(e->dial_count, GB_DIALS_MAX / 2);
+    world_flush(w, 0);
+    world_run(w, 60 * WORLD_S);
+    expect_uint(e->stats.dials, GB_SEEDS_MAX);
+    expect_uint(w->nodes[0].events[GB_EVENT_SEED_FAILED], GB_SEEDS_MAX);
+    /* The same list again, as a provider of seeds gives it, is no news. */
+    expect_ok(gb_engine_set_seeds(e, w->now, seeds, GB_SEEDS_MAX));
+    world_flush(w, 0);
+    world_run(w, WORLD_MS);
+    expect_uint(e->stats.dials, GB_SEEDS_MAX);
     world_close(w);
 }
 

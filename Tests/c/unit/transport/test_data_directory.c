@@ -220,6 +220,64 @@ GB_TEST(data_directory, known_addresses_bring_a_node_back)
     kit_close(&k);
 }
 
+static void write_file(kit *k, const char *name, const char *bytes, size_t size)
+{
+    gb_test *t = k->t;
+    char path[128];
+    file_path(k, name, path, sizeof path);
+    FILE *file = fopen(path, "wb");
+    expect_not_null(file);
+    expect_uint(fwrite(bytes, 1, size, file), size);
+    expect_int(fclose(file), 0);
+}
+
+GB_TEST(data_directory, damaged_addresses_are_hints_lost_no_reason_to_refuse)
+{
+    kit k;
+    kit_open(&k, t);
+    expect_ok(gb_node_close(open_stored(&k, "a")));
+    static char too_long[70000];
+    static const struct {
+        const char *bytes;
+        size_t size;
+    } damages[] = {{"", 0}, {"GBAD", 4}, {"not an address file at all", 26}, {too_long, 70000}};
+    for (size_t i = 0; i < sizeof damages / sizeof damages[0]; i++) {
+        write_file(&k, "addresses", damages[i].bytes, damages[i].size);
+        gb_node *node = open_stored(&k, "a");
+        const gb_event *event = kit_event(&k, node, GB_EVENT_LIMIT);
+        expect_err(event->code, GB_ESTORE);
+        char text[300];
+        (void)snprintf(text, sizeof text, "%.*s", (int)event->text.len,
+                       (const char *)event->text.base);
+        expect_true(strstr(text, kit_directory(&k)) != NULL);
+        expect_true(strstr(text, ": addresses: ") != NULL);
+        gb_event_release(node, event);
+        expect_ok(kit_set(node, "works", "1"));
+        expect_ok(gb_node_close(node));
+        /* Written anew: the next start has nothing to complain of. */
+        node = open_stored(&k, "a");
+        const gb_event *next;
+        while (gb_node_event_next(node, &next) == GB_OK) {
+            expect_true(next->kind != GB_EVENT_LIMIT);
+            gb_event_release(node, next);
+        }
+        expect_ok(gb_node_close(node));
+    }
+    kit_close(&k);
+}
+
+GB_TEST(data_directory, a_damaged_generation_is_refused)
+{
+    kit k;
+    kit_open(&k, t);
+    expect_ok(gb_node_close(open_stored(&k, "a")));
+    write_file(&k, "generation", "GBGN", 4);
+    gb_err_info info;
+    expect_err(open_again(&k, "a", &info), GB_ESTORE);
+    expect_true(strstr(info.text, "generation: damaged") != NULL);
+    kit_close(&k);
+}
+
 GB_TEST(data_directory, a_place_that_cannot_be_made_is_refused)
 {
     kit k;

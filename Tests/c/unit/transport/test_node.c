@@ -460,6 +460,8 @@ GB_TEST(node, what_cannot_be_set_is_refused)
     static const uint8_t long_key[2000];
     expect_err(gb_node_set(node, GB_LANE_MEMBERSHIP, g, key, 0, v, 0), GB_EINVAL);
     expect_err(gb_node_set(node, GB_LANE_USER, gb_slice_make(NULL, 0), key, 0, v, 0), GB_EGROUP);
+    gb_slice facts = gb_slice_from_str("system");
+    expect_err(gb_node_set(node, GB_LANE_USER, facts, key, 0, v, 0), GB_EGROUP);
     expect_err(gb_node_set(node, GB_LANE_USER, g, gb_slice_make(long_key, 2000), 0, v, 0),
                GB_EKEY_SIZE);
     expect_err(gb_node_set(node, GB_LANE_USER, g, key, 0, gb_slice_make(long_key, 101), 0),
