@@ -278,6 +278,8 @@ typedef struct gb_probe_op {
     uint32_t redials_left;
     gb_time_us redial_at; /* GB_NO_TIME: no further dial is planned */
     bool is_refused_only; /* every dial so far was refused */
+    bool has_dialled;     /* at least once */
+    bool is_waiting;      /* not dialled yet, for want of a place among our dials */
     bool has_other;       /* somebody else answered */
     bool is_answered;     /* whom we asked has answered */
     uint64_t newer_generation;

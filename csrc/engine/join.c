@@ -216,7 +216,7 @@ static gb_time_us dial_new_seeds(gb_engine *e)
             continue;
         }
         bool is_needless = seed->is_self || seed->link != 0 || is_known_address(e, seed);
-        if (!is_needless && e->dial_count >= GB_DIALS_MAX / 2) {
+        if (!is_needless && e->dial_count >= GB_SEED_DIALS_MAX) {
             return e->now + ENGINE_DIAL_BACKOFF_MIN; /* neighbours and probes are dialled too */
         }
         seed->is_new = false;

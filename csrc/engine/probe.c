@@ -208,13 +208,19 @@ static void op_dial_addresses(gb_engine *e, gb_probe_op *op)
             op->dial_count++;
         }
     }
+    op->has_dialled = op->has_dialled || op->dial_count > 0;
+    op->is_waiting =
+        !op->has_dialled && count > 0 && (!may_dial(e, op) || e->dial_count >= GB_DIALS_MAX);
 }
 
 static void op_dial(gb_engine *e, gb_probe_op *op)
 {
     op->deadline = e->now + e->settings.probe_timeout_us + 200 * ENGINE_MS;
     op_dial_addresses(e, op);
-    if (op->dial_count == 0) {
+    if (op->is_waiting) {
+        /* That we have too much to do says nothing of whom we dial: its turn comes. */
+        op->redial_at = e->now + ENGINE_PROBE_REDIAL_PAUSE;
+    } else if (op->dial_count == 0) {
         op->is_refused_only = false;
         op->deadline = e->now; /* finished by the next look, not inside the caller's turn */
     }
@@ -422,7 +428,11 @@ gb_time_us probe_due(gb_engine *e)
             }
             if (op->redial_at <= e->now) {
                 op->redial_at = GB_NO_TIME;
-                op_dial_addresses(e, op);
+                if (op->is_waiting) {
+                    op_dial(e, op);
+                } else {
+                    op_dial_addresses(e, op);
+                }
             }
             next_at = op->deadline < next_at ? op->deadline : next_at;
             next_at = op->redial_at < next_at ? op->redial_at : next_at;

@@ -78,9 +78,14 @@
  * exchanges need below 32; the rest is for a cluster that finds this node as its only seed. */
 #define GB_LINKS_MAX 1024
 
-/* Dials of one node under way at once: seeds, ring links and probes of a whole lost rack, without
- * turning a node into a port scanner. */
-#define GB_DIALS_MAX 64
+/* Dials of one node under way at once, without turning it into a port scanner: a detector that lost
+ * sight of a whole rack makes 64 checks of 3 dials at once and 32 a second after them; seeds and
+ * ring links come on top. */
+#define GB_DIALS_MAX 256
+
+/* Seeds are dialled while fewer dials than this are under way: a long list that leads nowhere
+ * leaves room for ring links and probes. */
+#define GB_SEED_DIALS_MAX 32
 
 /* Connections at one door (members', clients') whose handshake is not done, and how long they may
  * take. A stranger who opens connections and says nothing holds a bounded number of descriptors
@@ -185,6 +190,7 @@ _Static_assert(GB_CHUNK_SIZE < GB_FRAME_PAYLOAD_MAX, "a chunk fits a frame");
 _Static_assert(GB_LINK_QUEUE_MAX >= 4 * GB_CHUNK_SIZE, "a link's queue holds several chunks");
 _Static_assert(GB_LINK_QUEUE_MAX + GB_LINK_RESERVE + GB_FRAME_PAYLOAD_MAX <= 16 * GB_MIB,
                "what one link can hold in the worst case stays small");
+_Static_assert(GB_SEED_DIALS_MAX < GB_DIALS_MAX, "seeds leave room for other dials");
 _Static_assert(GB_DIALS_MAX <= GB_LINKS_MAX && GB_HANDSHAKES_MAX <= GB_LINKS_MAX,
                "unfinished connections count among the links");
 _Static_assert(GB_HANDSHAKES_SILENT_MIN < GB_HANDSHAKES_MAX, "those who said HELLO get places too");

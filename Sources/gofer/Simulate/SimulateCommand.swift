@@ -90,7 +90,10 @@ struct SimulateScenario: ParsableCommand {
         } else {
             try Console.write(SimulationText.text(of: result, for: Terminal.current()))
         }
-        guard result.violations.isEmpty else { throw ExitCode(ExitStatus.failed.rawValue) }
+        guard result.violations.isEmpty else {
+            let count = result.violations.count
+            throw CommandFailure(.failed, .failed, "\(self.name): \(count == 1 ? "one violation" : "\(count) violations"), seed \(self.seed)")
+        }
     }
 
     private func options(_ progress: ProgressBar) throws -> ScenarioOptions {
@@ -155,7 +158,7 @@ struct SimulateSwarm: ParsableCommand {
         progress.end()
         swarm.wall = begin.duration(to: clock.now)
         try Console.write(self.json ? swarm.json + "\n" : swarm.text(for: Terminal.current()))
-        guard swarm.failures.isEmpty else { throw ExitCode(ExitStatus.failed.rawValue) }
+        try swarm.failIfBroken()
     }
 
     private func range() throws -> ClosedRange<UInt64> {
@@ -197,7 +200,7 @@ struct SimulateReplay: ParsableCommand {
         swarm.add(scenario.seed, scenario, scenario.run(trace: trace))
         swarm.wall = begin.duration(to: clock.now)
         try Console.write(self.json ? swarm.json + "\n" : swarm.text(for: Terminal.current()))
-        guard swarm.failures.isEmpty else { throw ExitCode(ExitStatus.failed.rawValue) }
+        try swarm.failIfBroken()
     }
 
     /// Far more than the longest scenario that is printed.

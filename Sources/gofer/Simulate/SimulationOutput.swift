@@ -173,6 +173,12 @@ struct SwarmReport {
         }
     }
 
+    /// Throws a sentence that names the first seed that failed.
+    func failIfBroken() throws(CommandFailure) {
+        guard let first = self.failures.first else { return }
+        throw CommandFailure(.failed, .failed, "\(self.failures.count) of \(self.count) seeds failed, the first is \(first.seed)")
+    }
+
     private var longestCalm: Double? { self.calms.max() }
 
     private var meanCalm: Double? {

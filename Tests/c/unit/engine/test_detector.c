@@ -3,6 +3,8 @@
  * judges as a host's would. */
 #include "watcher.h"
 
+#include "platform/limits.h"
+
 #include <stdio.h>
 #include <string.h>
 
@@ -64,6 +66,38 @@ GB_TEST(detector, a_killed_node_is_dead_for_everyone_within_a_second)
         }
     }
     world_check(w);
+    world_close(w);
+}
+
+static void count_outcomes(world_node *node, const gb_event *event, void *user)
+{
+    uint32_t *counts = user;
+    if (node->index == 0 && event->kind == GB_EVENT_PROBE_RESULT) {
+        counts[event->outcome]++;
+    }
+}
+
+/* Found by the simulator, seed 214 of the swarm: a node that lost sight of many at once had no
+ * place for all its dials, and held those whose turn had not come for unreachable. */
+GB_TEST(detector, more_probes_than_places_for_dials_wait_for_their_turn)
+{
+    uint32_t counts[8] = {0};
+    world_options options = {
+        .node_count = 2, .has_detector = true, .on_event = count_outcomes, .on_event_user = counts};
+    world *w = world_open(t, &options);
+    world_start(w, 0, 0);
+    world_start(w, 1, 0);
+    expect_true(world_run_until(w, world_is_converged, NULL, 10 * WORLD_S));
+    uint32_t count = 2 * GB_DIALS_MAX;
+    for (uint32_t i = 0; i < count; i++) {
+        gb_action action = {.kind = GB_ACT_PROBE,
+                            .name = gb_slice_from_str(w->nodes[1].name),
+                            .generation = w->nodes[1].generation};
+        gb_engine_act(w->nodes[0].engine, w->now, &action);
+    }
+    world_flush(w, 0);
+    world_run(w, 2 * WORLD_S);
+    expect_uint(counts[GB_PROBE_ANSWERED], count);
     world_close(w);
 }
 
