@@ -66,6 +66,8 @@ final class Simulation {
     var onMember: ((NodePlace, GoferBroke.Member, MemberNews) -> Void)?
     /// Told of each delta in a watched group, and of each event that is for applications.
     var onEvent: ((NodePlace, NodeEvent) -> Void)?
+    /// Told of each message on a connection without engines: which, and at which end it arrived.
+    var onRawArrival: ((Int32, Int) -> Void)?
     private(set) var turnCount: UInt64 = 0
     /// Payload bytes that engines sent, all nodes.
     var bytesSent: UInt64 = 0

@@ -13,7 +13,7 @@ extension Simulation {
         return connection.use == use && !connection.isFree
     }
 
-    private func openConnection(_ end: ConnectionEnd, to target: Endpoint, deadline: UInt64) -> Int32 {
+    func openConnection(_ end: ConnectionEnd, to target: Endpoint, deadline: UInt64) -> Int32 {
         let acceptor = ConnectionEnd(node: self.placeByHost[target.host] ?? -1, life: 0)
         if let number = self.freeConnections.popLast() {
             let use = self.connections[Int(number)].use + 1

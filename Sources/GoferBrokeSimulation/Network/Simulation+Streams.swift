@@ -89,6 +89,28 @@ extension Simulation {
         self.give(.departed(link: end.link, size: Int(event.payload)), to: place)
     }
 
+    // MARK: Without engines
+
+    /// A connection whose ends no engine knows, to look at the streams alone; see ``onRawArrival``.
+    func openRawConnection(from dialler: NodePlace, to acceptor: NodePlace) -> Int32 {
+        let number = self.openConnection(
+            ConnectionEnd(node: dialler.slot, life: dialler.life),
+            to: acceptor.endpoint,
+            deadline: self.now
+        )
+        self.connections[Int(number)].isAnswered = true
+        self.connections[Int(number)].ends[0].isOpen = true
+        self.connections[Int(number)].ends[1].isOpen = true
+        return number
+    }
+
+    /// Sends a message of 64 bytes.
+    func sendRaw(on connection: Int32, from side: Int) {
+        let bytes = [UInt8](repeating: 0, count: 64)
+        let payload = bytes.withUnsafeBytes { self.payloads.add($0) }
+        self.send(StreamPiece(kind: .bytes, payload: payload, size: 64), connection, from: side)
+    }
+
     // MARK: Arriving
 
     func onDelivery(_ event: SimulatedEvent) {
@@ -105,6 +127,10 @@ extension Simulation {
 
     /// The next piece in order has reached the host of end `side`.
     private func arrive(_ piece: StreamPiece, _ number: Int32, _ side: Int) {
+        if let onRawArrival = self.onRawArrival {
+            self.payloads.remove(piece.payload)
+            return onRawArrival(number, side)
+        }
         let end = self.connections[Int(number)].ends[side]
         let place = self.places[Int(end.node)]
         guard end.isOpen, end.life == place.life, place.isRunning else {
@@ -307,7 +333,7 @@ extension Simulation {
         let end = self.connections[Int(number)].ends[receiver]
         let place = self.places[Int(end.node)]
         guard !self.paths.isDown(end.node) else { return }
-        guard end.isOpen, end.life == place.life, place.isRunning else {
+        guard self.onRawArrival != nil || (end.isOpen && end.life == place.life && place.isRunning) else {
             self.sendReset(number, to: sender)
             return
         }

@@ -37,10 +37,7 @@ extension Scenario {
         _ end: (Simulation, NodePlace) -> Void
     ) {
         let simulation = run.makeSimulation()
-        guard simulation.buildCluster(run.nodeCount) != nil else {
-            simulation.violate(Violation(kind: .disagreement, observer: "scenario", text: "the cluster did not come together"))
-            return run.finish(simulation)
-        }
+        guard run.build(simulation) else { return }
         simulation.run(for: .seconds(35))
         let trials = run.nodeCount > 256 ? 3 : 10
         var times: [Double] = []

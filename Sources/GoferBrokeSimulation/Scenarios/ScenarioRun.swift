@@ -109,6 +109,14 @@ final class ScenarioRun {
         return simulation
     }
 
+    /// Builds the cluster of a part of the scenario. False: it did not come together, which is noted and ends the part.
+    func build(_ simulation: Simulation, _ part: String = "scenario", nodes: Int? = nil) -> Bool {
+        if simulation.buildCluster(nodes ?? self.nodeCount) != nil { return true }
+        simulation.violate(Violation(kind: .disagreement, observer: part, text: "the cluster did not come together"))
+        self.finish(simulation)
+        return false
+    }
+
     /// Takes over what a simulation found.
     func finish(_ simulation: Simulation) {
         self.violations += simulation.violations

@@ -92,7 +92,11 @@ struct SimulateScenario: ParsableCommand {
         }
         guard result.violations.isEmpty else {
             let count = result.violations.count
-            throw CommandFailure(.failed, .failed, "\(self.name): \(count == 1 ? "one violation" : "\(count) violations"), seed \(self.seed)")
+            throw CommandFailure(
+                .failed,
+                .failed,
+                "\(self.name): \(count == 1 ? "one violation" : "\(count) violations"), seed \(self.seed)"
+            )
         }
     }
 
