@@ -71,7 +71,7 @@ import Testing
     }
 
     @Test func theDetectorCatchesUpWithWhatStands() {
-        let box = DetectorBox(name: "me", generation: 1, settings: DetectorSettings())
+        let box = DetectorBox(detector: PhiAccrualDetector(name: "me", generation: 1, settings: DetectorSettings(), seed: 1))
         let all = ["a", "b", "c"].map { self.member($0, links: 1) }
         _ = box.catchUp(members: all, accusations: [self.accusation(by: "a", of: "b")], time: 1_000)
         let accusers = { (name: String) in box.reports().first { $0.name == name }?.accusers }
@@ -91,7 +91,7 @@ import Testing
     }
 
     @Test func aMemberThatIsLinkedStillIsNotProvedAliveByCatchingUp() {
-        let box = DetectorBox(name: "me", generation: 1, settings: DetectorSettings())
+        let box = DetectorBox(detector: PhiAccrualDetector(name: "me", generation: 1, settings: DetectorSettings(), seed: 1))
         let members = [self.member("a", links: 1)]
         _ = box.catchUp(members: members, accusations: [], time: 1_000)
         let story = box.explanation(of: "a").story.count
@@ -118,6 +118,30 @@ import Testing
         func open() {
             self.opened.signal()
         }
+    }
+
+    /// With the baseline, which asks nobody and waits for nothing beyond its threshold.
+    @Test func anotherDetectorJudges() async throws {
+        var cluster = TestCluster()
+        do {
+            for name in ["n1", "n2"] {
+                try await cluster.add(name) { configuration in
+                    configuration.cluster.configuration.heartbeatInterval = .milliseconds(200)
+                    configuration.cluster.configuration.phiAcceptablePause = .milliseconds(100)
+                    configuration.detector = { PlainPhiDetector(name: $0, generation: $1, settings: $2, seed: $3) }
+                }
+            }
+            try await cluster.converge()
+            let survivor = cluster.nodes[0]
+            try await eventually("n1 is linked to n2") { survivor.member(named: "n2")?.links ?? 0 > 0 }
+            await cluster.nodes[1].shutdown()
+            try await eventually("n2 is dead for n1") { survivor.member(named: "n2")?.status == .dead }
+            #expect(survivor.explain("n2").contains { $0.hasSuffix("dead: silent: phi over the threshold (1 of 1 judges accuse it)") })
+        } catch {
+            await cluster.shutdown()
+            throw error
+        }
+        await cluster.shutdown()
     }
 
     @Test func accusationsThatWereLostInBetweenAreReadAnew() async throws {
