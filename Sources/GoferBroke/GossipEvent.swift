@@ -23,6 +23,10 @@ public enum GossipEvent: Sendable {
     case memberAlive(Member)
     /// A member is gone without a word.
     case memberDied(Member)
+    /// A member accuses this node, which refutes it.
+    case accused(by: String)
+    /// How far this node stretches its own timeouts, because it was late itself or alone with what it said: 0 (well) to 8.
+    case localHealthChanged(Int)
     /// A member said good-bye.
     case memberLeft(Member)
     /// A dead or departed member's time is over: it is no longer known.

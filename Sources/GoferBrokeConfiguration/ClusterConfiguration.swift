@@ -49,7 +49,7 @@ public struct ClusterConfiguration: KeyedConfiguration {
     /// After this long without an answer a probe has failed.
     public var probeTimeout = Duration.milliseconds(300)
     /// The shortest time in which a suspect can refute, however many accuse it.
-    public var suspicionTime = Duration.seconds(3)
+    public var suspicionTime = Duration.seconds(2)
     /// The longest time in which a suspect can refute, when only one node accuses it. Less than `suspicionTime` counts as that.
     public var nodeFaultyAfter = Duration.seconds(10)
     /// How long a deleted key is remembered so that it can't come back.

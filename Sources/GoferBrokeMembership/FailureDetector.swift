@@ -38,6 +38,9 @@ public protocol FailureDetector: Sendable {
 
     /// 0 (well) to 8: how far this node stretches its own timeouts.
     var localHealth: Int { get }
+
+    /// What it did so far.
+    var statistics: DetectorStatistics { get }
 }
 
 /// How a member stands. Within one (generation, incarnation) a later case outranks an earlier one.

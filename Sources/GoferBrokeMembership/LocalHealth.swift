@@ -3,8 +3,9 @@
 
 /// Lifeguard's multiplier: 0 is well, 8 the worst. Every timeout of this node is stretched by (value + 1).
 ///
-/// It grows with each pause of our own loop, each target that others reach and we do not, and each time that others accuse us;
-/// of the latter two kinds at most once a second each, since one event makes many reports. It shrinks with each probe of ours that is
+/// It grows with each pause of our own loop, each target that others reach and we do not, each time that others accuse us, and each
+/// accusation of ours that is refuted while most judges did not share it; of the latter three kinds at most once a second, since one
+/// event makes many reports. It shrinks with each probe of ours that is
 /// answered and with each calm interval.
 struct LocalHealth: Sendable {
     static let worst = 8
@@ -23,7 +24,7 @@ struct LocalHealth: Sendable {
         self.worsen(now: now)
     }
 
-    /// Others tell us that we are late, or that they reach whom we do not.
+    /// Others tell us that we are late, or that they reach whom we do not, or refute us.
     mutating func wasDoubted(now: DetectorTime) {
         if let last = self.lastReport, now.micros(since: last) < 1_000_000 {
             return

@@ -49,6 +49,10 @@ struct MemberDetail: Sendable {
     /// Judges in the component of `judgesEpoch`.
     var judges: [Int32] = []
     var judgesEpoch: UInt64 = 0
+    /// The judges that the story named last in the present suspicion; empty before.
+    var toldJudges: [Int32] = []
+    /// The last collection of opinions that it was part of.
+    var opinionRound: UInt64 = 0
 
     var ownFactAt: DetectorTime?
     var helperFact: HelperFact?

@@ -41,6 +41,7 @@ extension PhiAccrualDetector {
     }
 
     mutating func publish(_ accusation: StandingAccusation, of slot: Int32) {
+        self.statistics.accusations += 1
         self.actions.append(
             .accuse(
                 target: self.names[Int(slot)],
@@ -81,11 +82,13 @@ extension PhiAccrualDetector {
         guard !self.isStale(standing, of: slot) else { return }
         let detail = self.ensureDetail(slot)
         var isNews = true
+        var isNewVerdict = standing.hasVerdict
         if let place = self.details[detail].standing.firstIndex(where: { $0.accuser == accuser }) {
             let old = self.details[detail].standing[place]
             guard old.accuserGeneration <= standing.accuserGeneration else { return }
             isNews =
                 old.reason != standing.reason || old.incarnation != standing.incarnation || old.generation != standing.generation
+            isNewVerdict = standing.hasVerdict && (isNews || !old.hasVerdict)
             self.details[detail].standing[place] = standing
         } else {
             self.makeRoom(of: slot)
@@ -96,11 +99,13 @@ extension PhiAccrualDetector {
         if isNews {
             self.tell(slot, .accused(by: accusation.accuser, reason: accusation.reason), now: now)
         }
+        if isNewVerdict {
+            self.tell(slot, .verdict(by: accusation.accuser), now: now)
+        }
         self.judge(slot, now: now)
         if isNews, self.records[Int(slot)].status == .suspect, self.isOursToWatch(slot) {
             // Another accuser is news, however long ago the last check was to be repeated.
-            let soon = now.advanced(by: Self.shortestBackoff)
-            self.details[detail].nextCheckAt = min(self.details[detail].nextCheckAt, soon)
+            self.hastenCheck(detail)
             self.considerOpinion(slot, now: now)
         }
     }
@@ -167,6 +172,7 @@ extension PhiAccrualDetector {
         self.isComponentStale = true
         if self.accusedByUs.contains(slot), self.ownAccusation(detail) == nil {
             self.accusedByUs.remove(slot)
+            self.statistics.retractions += 1
             self.actions.append(.retract(target: self.names[Int(slot)]))
         }
         if self.details[detail].standing.isEmpty {

@@ -57,6 +57,9 @@ extension PhiAccrualDetector {
             roundsLeft: roundsLeft
         )
         self.checked.insert(slot)
+        self.statistics.checks += 1
+        self.statistics.probes += UInt64(self.settings.parallelProbes)
+        self.statistics.probesThroughOthers += UInt64(helpers.count)
         self.tell(
             slot,
             .checkStarted(
@@ -116,6 +119,7 @@ extension PhiAccrualDetector {
         guard let slot = self.slot(of: target, generation: generation) else { return }
         guard self.records[Int(slot)].status != .left else { return }
         self.tell(slot, .probed(helper: helper, outcome: outcome), now: now)
+        self.statistics.probesAnswered += outcome == .answered ? 1 : 0
         if let helper {
             guard let helperSlot = self.slot(of: helper), helperSlot != self.selfSlot else { return }
             self.noteHelperResult(slot, helper: helperSlot, outcome: outcome, now: now)
@@ -229,6 +233,14 @@ extension PhiAccrualDetector {
         let backoff = min(max(self.details[detail].backoff * 2, Self.shortestBackoff), Self.longestBackoff)
         self.details[detail].backoff = backoff
         self.details[detail].nextCheckAt = now.advanced(by: backoff)
+    }
+
+    /// The next check waits no longer than the shortest pause after the last one.
+    mutating func hastenCheck(_ detail: Int) {
+        let surplus = self.details[detail].backoff - Self.shortestBackoff
+        guard surplus > 0 else { return }
+        self.details[detail].nextCheckAt = self.details[detail].nextCheckAt.advanced(by: -surplus)
+        self.details[detail].backoff = Self.shortestBackoff
     }
 
     static var shortestBackoff: Int64 { 1_000_000 }

@@ -123,6 +123,7 @@ extension PhiAccrualDetector {
 
     /// Who is ours to judge: outsiders before they are judged, suspects that others accuse, dead whose accusers may go away.
     private mutating func collectOpinions() {
+        self.opinionRound += 1
         if !self.isEverybodyInComponent {
             for slot in self.records.indices where self.records[slot].status == .alive && self.records[slot].isUsed {
                 if !self.inComponent[slot] {
@@ -139,9 +140,14 @@ extension PhiAccrualDetector {
     }
 
     private mutating func addOpinion(_ slot: Int32) {
-        if !self.accusedByUs.contains(slot), self.judges(of: slot).contains(self.selfSlot) {
-            self.opinions.append(slot)
+        guard !self.accusedByUs.contains(slot), self.judges(of: slot).contains(self.selfSlot) else { return }
+        self.opinions.append(slot)
+        let detail = self.ensureDetail(slot)
+        if self.details[detail].opinionRound + 1 != self.opinionRound {
+            // Newly ours: dialled at once, however long ago the last check was to be repeated.
+            self.hastenCheck(detail)
         }
+        self.details[detail].opinionRound = self.opinionRound
     }
 
     mutating func formOpinions(now: DetectorTime) {
@@ -162,6 +168,10 @@ extension PhiAccrualDetector {
                 self.requestCheck(slot, .outsider)
             }
         case .suspect:
+            // Of a node that can't be dialled its link alone tells: a failed dial would say nothing.
+            if self.details[detail].isLinked, !record.isDiallable, self.phi(slot, at: now) < self.settings.phiThreshold {
+                return
+            }
             if now.micros(since: record.lastLife) > self.timing.probeTimeout || !self.details[detail].isLinked {
                 self.requestCheck(slot, .judging)
             }
@@ -216,6 +226,9 @@ extension PhiAccrualDetector {
         guard !self.isComponentStale, !self.isHolding else { return }
         let judges = self.judges(of: slot)
         let accusing = accusers.filter { judges.contains($0.accuser) }
+        if self.details[self.ensureDetail(slot)].toldJudges.isEmpty {
+            self.nameJudges(slot, judges, now: now)
+        }
         let detail = self.ensureDetail(slot)
         guard accusing.count * 2 > judges.count else {
             self.details[detail].majoritySince = nil
@@ -228,9 +241,18 @@ extension PhiAccrualDetector {
         // After a split has healed, the other side's accusations arrive all at once, and old. However long they have stood there,
         // the accused hears of them only now, and must have the time to refute.
         if waited >= needed, now.micros(since: majoritySince) >= self.timing.suspicionMinimum / 2 {
+            self.nameJudges(slot, judges, now: now)
             let reason: DeathReason = judges.count == 1 ? .soleJudge : .majority
             self.declareDead(slot, reason: reason, accusing: accusing.count, judges: judges.count, now: now)
         }
+    }
+
+    /// Puts who decides into the story, unless it says so already.
+    private mutating func nameJudges(_ slot: Int32, _ judges: [Int32], now: DetectorTime) {
+        let detail = self.ensureDetail(slot)
+        guard self.details[detail].toldJudges != judges else { return }
+        self.details[detail].toldJudges = judges
+        self.tell(slot, .judges(judges.map { self.names[Int($0)] }), now: now)
     }
 
     /// Reset and refused at a majority of all judges that are not dead: proof, whatever the component.
@@ -264,8 +286,13 @@ extension PhiAccrualDetector {
         } else {
             let detail = self.ensureDetail(slot)
             self.details[detail].suspectSince = now
+            self.noteRevival(from: .dead)
             self.declareSuspect(slot, now: now)
         }
+    }
+
+    mutating func noteRevival(from before: MemberStatus) {
+        self.statistics.deathsTakenBack += before == .dead ? 1 : 0
     }
 
     func countingAccusations(of slot: Int32) -> [StandingAccusation] {
@@ -288,6 +315,8 @@ extension PhiAccrualDetector {
 
     private mutating func declareSuspect(_ slot: Int32, now: DetectorTime) {
         self.setStatus(slot, .suspect)
+        self.statistics.suspicions += 1
+        self.details[self.ensureDetail(slot)].toldJudges = []
         self.tell(slot, .suspected, now: now)
         let record = self.records[Int(slot)]
         self.actions.append(
@@ -296,6 +325,7 @@ extension PhiAccrualDetector {
     }
 
     private mutating func declareAlive(_ slot: Int32, now: DetectorTime) {
+        self.noteRevival(from: self.records[Int(slot)].status)
         self.setStatus(slot, .alive)
         let detail = self.ensureDetail(slot)
         self.details[detail].backoff = 0
@@ -313,6 +343,7 @@ extension PhiAccrualDetector {
         self.cancelCheck(slot)
         self.forgetReachability(slot)
         self.setStatus(slot, .dead)
+        self.statistics.deaths += 1
         let detail = self.ensureDetail(slot)
         if let place = self.ownAccusation(detail) {
             self.details[detail].standing[place].hasVerdict = true

@@ -136,8 +136,8 @@ extension PhiAccrualDetector {
         for slot in self.linked.items where self.records[Int(slot)].isLive {
             let silence = now.micros(since: self.records[Int(slot)].lastLife)
             // Before the mean interval and the allowed pause are over, phi is below 0.31: nothing to compute.
-            if let detail = self.detail(slot), let mean = self.details[detail].window?.mean,
-                Double(silence - self.stretched(self.timing.acceptablePause)) > mean
+            if silence > self.stretched(self.timing.acceptablePause), let detail = self.detail(slot),
+                let mean = self.details[detail].window?.mean, Double(silence - self.stretched(self.timing.acceptablePause)) > mean
             {
                 let phi = self.phi(slot, at: now)
                 if phi > self.settings.phiThreshold {
@@ -180,6 +180,7 @@ extension PhiAccrualDetector {
         guard now >= self.details[detail].nextVerificationAt, self.watched.contains(slot), self.takeBulkToken() else { return }
         let backoff = min(self.details[detail].verificationBackoff * 4, Self.longestVerification)
         self.details[detail].verificationBackoff = backoff
+        self.statistics.probes += 1
         self.details[detail].nextVerificationAt = now.advanced(by: backoff)
         self.actions.append(.probe(target: self.names[Int(slot)], generation: self.records[Int(slot)].generation))
     }

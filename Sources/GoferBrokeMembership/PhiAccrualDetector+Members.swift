@@ -118,6 +118,7 @@ extension PhiAccrualDetector {
 
     private mutating func refute(_ slot: Int32, incarnation: UInt64, now: DetectorTime) {
         let before = self.records[Int(slot)].status
+        self.doubtOurWord(slot, now: now)
         self.records[Int(slot)].incarnation = incarnation
         // It spoke a moment ago, if not to us: it gets the time of one silence before it is checked again.
         self.records[Int(slot)].lastLife = now
@@ -125,8 +126,20 @@ extension PhiAccrualDetector {
         if before != .alive || self.detail(slot) != nil {
             self.tell(slot, .refuted(incarnation: incarnation), now: now)
         }
+        self.noteRevival(from: before)
         self.revive(slot, from: before, now: now)
         self.judge(slot, now: now)
+    }
+
+    /// An accusation of ours is refuted. Where most judges shared it, the target was at fault (it stood still, say); where we were
+    /// nearly alone, or its only judge, it may be us.
+    private mutating func doubtOurWord(_ slot: Int32, now: DetectorTime) {
+        guard self.accusedByUs.contains(slot) else { return }
+        let judges = self.judges(of: slot)
+        let accusing = self.countingAccusations(of: slot).count { judges.contains($0.accuser) }
+        if judges.count == 1 || accusing * 2 <= judges.count {
+            self.health.wasDoubted(now: now)
+        }
     }
 
     /// A greater generation or incarnation is alive, whatever the old one was.

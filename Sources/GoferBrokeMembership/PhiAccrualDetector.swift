@@ -88,8 +88,13 @@ public struct PhiAccrualDetector: FailureDetector {
     var componentRings = RingSet()
     /// Suspects, outsiders and dead members who are ours to judge.
     var opinions: [Int32] = []
+    /// How often opinions were collected.
+    var opinionRound: UInt64 = 0
 
     var actions: [DetectorAction] = []
+
+    /// What it did so far.
+    public internal(set) var statistics = DetectorStatistics()
 
     /// A detector for the node `name` in its life `generation`. The seed chooses helpers only; any will do.
     public init(name: String, generation: UInt64, settings: DetectorSettings = DetectorSettings(), seed: UInt64) {
@@ -195,6 +200,7 @@ public struct PhiAccrualDetector: FailureDetector {
         let gap = now.micros(since: last)
         guard gap > self.timing.pauseThreshold else { return }
         let pause = gap - self.timing.tickInterval
+        self.statistics.ownPauses += 1
         self.lastTick = now
         self.health.missedDeadline(now: now)
         self.holdUntil = now.advanced(by: min(pause, self.timing.heartbeatInterval))

@@ -33,30 +33,31 @@ public struct PlainPhiDetector: FailureDetector {
 
     /// What is known of a member.
     struct Peer: Sendable {
-        var generation: UInt64
-        var incarnation: UInt64
-        var hasDetector: Bool
-        var isDiallable: Bool
+        var generation: UInt64 = 0
+        var incarnation: UInt64 = 0
+        var isUsed = false
+        var hasDetector = false
+        var isDiallable = false
         var status = MemberStatus.alive
         var isLinked = false
         /// Whether this node's own verdict of it stands.
         var isAccusedByUs = false
-        /// Not nil while it is monitored.
-        var watch: Watch?
+        var isOnRings = false
         /// Verdicts of others, those that don't count now among them.
         var verdicts: [Accusation] = []
-        var tally = HeartbeatTally()
         var story = StoryRing()
     }
 
     /// The heartbeats of a monitored member.
     struct Watch: Sendable {
+        let slot: Int32
         var window: HeartbeatWindow
         /// When the last heartbeat came, or the wait for the first one began.
         var since: DetectorTime
         /// The next heartbeat ends no interval: there was none before, or the silence was over the threshold.
         var isFirst = true
         var roundTrip: Duration?
+        var tally = HeartbeatTally()
     }
 
     /// The settings in force, within their ranges.
@@ -65,15 +66,19 @@ public struct PlainPhiDetector: FailureDetector {
     var clock = DetectorTime.zero
     var generation: UInt64
     var names: [String]
-    var peers: [Peer?] = [nil]
+    var peers = [Peer()]
     var index: [NameKey: Int32]
     var freeSlots: [Int32] = []
     let selfSlot: Int32 = 0
     var rings = RingSet()
     var areRingsChanged = true
-    var monitored = SlotList()
+    /// The monitored members, by slot.
+    var watches: [Watch] = []
     var early: [Accusation] = []
     var actions: [DetectorAction] = []
+
+    /// What it did so far.
+    public internal(set) var statistics = DetectorStatistics()
 
     /// A detector for the node `name` in its life `generation`. It has no use for the seed: it throws no dice.
     public init(name: String, generation: UInt64, settings: DetectorSettings = DetectorSettings(), seed: UInt64) {
@@ -136,19 +141,23 @@ public struct PlainPhiDetector: FailureDetector {
     // MARK: - Time
 
     private mutating func tick(now: DetectorTime) {
-        self.refreshMonitored(now: now)
-        for slot in self.monitored.items {
-            guard let peer = self.peers[Int(slot)], peer.status == .alive, let watch = peer.watch else { continue }
-            let phi = self.phi(watch, at: now)
+        self.refreshWatches(now: now)
+        for place in self.watches.indices where self.peers[Int(self.watches[place].slot)].status == .alive {
+            let silence = now.micros(since: self.watches[place].since)
+            let isLate = Double(silence - self.timing.acceptablePause) > self.watches[place].window.mean
+            // Before the mean interval and the allowed pause are over, phi is below 0.31, and the threshold is 1 at least.
+            guard isLate else { continue }
+            let phi = self.phi(self.watches[place], at: now)
             if phi > self.settings.phiThreshold {
-                self.tell(slot, .phiCrossed(phi: phi, silence: now - watch.since), now: now)
+                let slot = self.watches[place].slot
+                self.tell(slot, .phiCrossed(phi: phi, silence: .microseconds(silence)), now: now)
                 self.bury(slot, now: now)
             }
         }
     }
 
     /// Ring neighbours are monitored also before they have a link.
-    private mutating func refreshMonitored(now: DetectorTime) {
+    private mutating func refreshWatches(now: DetectorTime) {
         guard self.areRingsChanged else { return }
         self.areRingsChanged = false
         for slot in self.rings.neighbors(of: self.selfSlot, names: self.names) {
@@ -157,15 +166,25 @@ public struct PlainPhiDetector: FailureDetector {
     }
 
     private mutating func watch(_ slot: Int32, now: DetectorTime) {
-        guard self.peers[Int(slot)]?.watch == nil, self.peers[Int(slot)]?.status == .alive else { return }
-        let watch = Watch(window: self.makeWindow(), since: now)
-        self.peers[Int(slot)]?.watch = watch
-        self.monitored.insert(slot)
+        let place = self.watchPlace(of: slot)
+        guard place == self.watches.count || self.watches[place].slot != slot, self.peers[Int(slot)].status == .alive else { return }
+        self.watches.insert(Watch(slot: slot, window: self.makeWindow(), since: now), at: place)
     }
 
     mutating func unwatch(_ slot: Int32) {
-        self.peers[Int(slot)]?.watch = nil
-        self.monitored.remove(slot)
+        if let place = self.watchIndex(of: slot) {
+            self.watches.remove(at: place)
+        }
+    }
+
+    func watchIndex(of slot: Int32) -> Int? {
+        let place = self.watchPlace(of: slot)
+        return place < self.watches.count && self.watches[place].slot == slot ? place : nil
+    }
+
+    /// The first place that does not hold a lesser slot; a handful are watched.
+    private func watchPlace(of slot: Int32) -> Int {
+        self.watches.firstIndex { $0.slot >= slot } ?? self.watches.count
     }
 
     private func makeWindow() -> HeartbeatWindow {
@@ -179,9 +198,8 @@ public struct PlainPhiDetector: FailureDetector {
         let isRhythmNew =
             old.heartbeatInterval != self.settings.heartbeatInterval || old.windowSize != self.settings.windowSize
         guard isRhythmNew else { return }
-        let watch = Watch(window: self.makeWindow(), since: now)
-        for slot in self.monitored.items {
-            self.peers[Int(slot)]?.watch = watch
+        for place in self.watches.indices {
+            self.watches[place] = Watch(slot: self.watches[place].slot, window: self.makeWindow(), since: now)
         }
     }
 
@@ -189,7 +207,7 @@ public struct PlainPhiDetector: FailureDetector {
 
     private mutating func openLink(_ name: String, generation: UInt64, now: DetectorTime) {
         guard let slot = self.slot(of: name, generation: generation) else { return }
-        self.peers[Int(slot)]?.isLinked = true
+        self.peers[Int(slot)].isLinked = true
         self.tell(slot, .linkOpened, now: now)
         self.watch(slot, now: now)
     }
@@ -198,7 +216,7 @@ public struct PlainPhiDetector: FailureDetector {
         guard let slot = self.slot(of: name, generation: generation) else { return }
         self.tell(slot, .linkClosed(cause), now: now)
         guard cause != .replaced else { return }
-        self.peers[Int(slot)]?.isLinked = false
+        self.peers[Int(slot)].isLinked = false
         if cause == .closedByUs {
             self.unwatch(slot)
             self.areRingsChanged = true
@@ -207,23 +225,22 @@ public struct PlainPhiDetector: FailureDetector {
 
     private mutating func noteHeartbeat(_ name: String, generation: UInt64, roundTrip: Duration?, now: DetectorTime) {
         guard let slot = self.slot(of: name, generation: generation) else { return }
-        self.peers[Int(slot)]?.isLinked = true
-        let wasDead = self.peers[Int(slot)]?.status == .dead
-        if wasDead {
+        self.peers[Int(slot)].isLinked = true
+        if self.peers[Int(slot)].status == .dead {
             self.revive(slot, now: now)
         }
         self.watch(slot, now: now)
-        guard var watch = self.peers[Int(slot)]?.watch else { return }
-        self.peers[Int(slot)]?.watch = nil
-        if !watch.isFirst, !wasDead {
-            let gap = now.micros(since: watch.since)
-            watch.window.record(gap)
-            self.peers[Int(slot)]?.tally.record(gap: gap)
+        guard let place = self.watchIndex(of: slot) else { return }
+        if !self.watches[place].isFirst {
+            let gap = now.micros(since: self.watches[place].since)
+            self.watches[place].window.record(gap)
+            self.watches[place].tally.record(gap: gap)
         }
-        watch.isFirst = false
-        watch.since = now
-        watch.roundTrip = roundTrip ?? watch.roundTrip
-        self.peers[Int(slot)]?.watch = watch
+        self.watches[place].isFirst = false
+        self.watches[place].since = now
+        if let roundTrip {
+            self.watches[place].roundTrip = roundTrip
+        }
     }
 
     func phi(_ watch: Watch, at now: DetectorTime) -> Double {
@@ -243,15 +260,15 @@ public struct PlainPhiDetector: FailureDetector {
 
     /// The slot of a member in exactly that life, if it has not left.
     func slot(of name: String, generation: UInt64) -> Int32? {
-        guard let slot = self.slot(of: name), let peer = self.peers[Int(slot)] else { return nil }
-        return peer.generation == generation && peer.status != .left ? slot : nil
+        guard let slot = self.slot(of: name), self.peers[Int(slot)].generation == generation else { return nil }
+        return self.peers[Int(slot)].status == .left ? nil : slot
     }
 
     mutating func tell(_ slot: Int32, _ event: StoryEvent, now: DetectorTime) {
-        if let heartbeats = self.peers[Int(slot)]?.tally.event {
-            self.peers[Int(slot)]?.tally = HeartbeatTally()
-            self.peers[Int(slot)]?.story.append(StoryEntry(time: now, event: heartbeats), limit: self.settings.storyLength)
+        if let place = self.watchIndex(of: slot), let heartbeats = self.watches[place].tally.event {
+            self.watches[place].tally = HeartbeatTally()
+            self.peers[Int(slot)].story.append(StoryEntry(time: now, event: heartbeats), limit: self.settings.storyLength)
         }
-        self.peers[Int(slot)]?.story.append(StoryEntry(time: now, event: event), limit: self.settings.storyLength)
+        self.peers[Int(slot)].story.append(StoryEntry(time: now, event: event), limit: self.settings.storyLength)
     }
 }

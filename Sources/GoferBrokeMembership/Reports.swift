@@ -34,6 +34,33 @@ public struct MemberReport: Hashable, Sendable {
     }
 }
 
+/// What a detector did since it was made: counters that only grow.
+public struct DetectorStatistics: Hashable, Sendable {
+    /// Checks begun, each further round of dials counted as one.
+    public var checks: UInt64 = 0
+    /// Dials asked for, those that prove a peer diallable among them.
+    public var probes: UInt64 = 0
+    /// Probes that other monitors were asked for.
+    public var probesThroughOthers: UInt64 = 0
+    /// Probes of both kinds that the very life asked for answered.
+    public var probesAnswered: UInt64 = 0
+    /// Accusations published, or published again with another reason or under another generation of our own.
+    public var accusations: UInt64 = 0
+    /// Accusations taken back.
+    public var retractions: UInt64 = 0
+    /// How often a member became suspect here.
+    public var suspicions: UInt64 = 0
+    /// How often a member was declared dead here.
+    public var deaths: UInt64 = 0
+    /// How often a dead member turned out to live on in the same life.
+    public var deathsTakenBack: UInt64 = 0
+    /// How often this node's own loop stood still for too long.
+    public var ownPauses: UInt64 = 0
+
+    /// Makes counters that stand at 0.
+    public init() {}
+}
+
 /// A proof that a node can be reached: a probe that was answered.
 public struct ReachabilityFact: Hashable, Sendable {
     /// Who reached it; nil is this node.

@@ -71,14 +71,16 @@ struct NameKey: Hashable, Sendable {
     }
 
     static func == (left: NameKey, right: NameKey) -> Bool {
-        left.name.utf8.elementsEqual(right.name.utf8)
+        left.name.utf8.count == right.name.utf8.count && left.name.utf8.elementsEqual(right.name.utf8)
     }
 
     func hash(into hasher: inout Hasher) {
-        for byte in self.name.utf8 {
-            hasher.combine(byte)
-        }
-        hasher.combine(0xff as UInt8)
+        // All bytes at once: one by one they cost more than everything else that a heartbeat does. A name is the whole key, so it needs
+        // no terminator.
+        let isContiguous: Void? = self.name.utf8.withContiguousStorageIfAvailable { hasher.combine(bytes: UnsafeRawBufferPointer($0)) }
+        guard isContiguous == nil else { return }
+        var copy = self.name
+        copy.withUTF8 { hasher.combine(bytes: UnsafeRawBufferPointer($0)) }
     }
 }
 
@@ -94,12 +96,6 @@ struct RingSet: Sendable {
 
     var count: Int {
         self.rings[0].count
-    }
-
-    func contains(_ slot: Int32, names: [String]) -> Bool {
-        let hash = RingPlacement.hashes(of: names[Int(slot)])[0]
-        let place = self.lowerBound(of: hash, slot: slot, ring: 0, names: names)
-        return place < self.count && self.rings[0][place].slot == slot
     }
 
     /// Adds a slot that is not in the set.

@@ -1,32 +1,45 @@
 // SPDX-License-Identifier: Apache-2.0
 // Sets of members with an order that depends on the inputs alone (Swift's own sets are seeded per process).
 
-/// A set of slots in an order that is a function of its history. Insertion, removal and membership cost O(1).
+/// A set of slots, in order. Membership costs a binary search; insertion and removal move what stands behind: most of these sets hold
+/// the handful of members that something happens with, and those that can hold half of the cluster change seldom.
 struct SlotList: Sendable {
     private(set) var items: [Int32] = []
-    private var places: [Int32: Int] = [:]
 
     var isEmpty: Bool {
         self.items.isEmpty
     }
 
     func contains(_ slot: Int32) -> Bool {
-        self.places[slot] != nil
+        let place = self.place(of: slot)
+        return place < self.items.count && self.items[place] == slot
     }
 
     mutating func insert(_ slot: Int32) {
-        guard self.places[slot] == nil else { return }
-        self.places[slot] = self.items.count
-        self.items.append(slot)
+        let place = self.place(of: slot)
+        guard place == self.items.count || self.items[place] != slot else { return }
+        self.items.insert(slot, at: place)
     }
 
     mutating func remove(_ slot: Int32) {
-        guard let place = self.places.removeValue(forKey: slot) else { return }
-        let last = self.items.removeLast()
-        if last != slot {
-            self.items[place] = last
-            self.places[last] = place
+        let place = self.place(of: slot)
+        guard place < self.items.count, self.items[place] == slot else { return }
+        self.items.remove(at: place)
+    }
+
+    /// The first place that does not hold a lesser slot.
+    private func place(of slot: Int32) -> Int {
+        var low = 0
+        var high = self.items.count
+        while low < high {
+            let middle = (low + high) / 2
+            if self.items[middle] < slot {
+                low = middle + 1
+            } else {
+                high = middle
+            }
         }
+        return low
     }
 }
 

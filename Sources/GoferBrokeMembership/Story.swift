@@ -42,6 +42,10 @@ public enum StoryEvent: Hashable, Sendable, CustomStringConvertible {
     case retractedByUs
     /// Another node accused it.
     case accused(by: String, reason: AccusationReason)
+    /// Another node declared it dead, and says so in its accusation.
+    case verdict(by: String)
+    /// Who decides about it: told when it is suspected, and when they declare it dead if they are others by then.
+    case judges([String])
     /// Another node took its accusation back.
     case retracted(by: String)
     /// It accused us.
@@ -83,6 +87,8 @@ public enum StoryEvent: Hashable, Sendable, CustomStringConvertible {
         case .accusedByUs(let reason): return "accused by us: \(reason)"
         case .retractedByUs: return "our accusation retracted"
         case .accused(let accuser, let reason): return "accused by \(accuser): \(reason)"
+        case .verdict(let accuser): return "\(accuser) declared it dead"
+        case .judges(let names): return "judged by \(names.joined(separator: ", "))"
         case .retracted(let accuser): return "\(accuser) retracted its accusation"
         case .accusedUs: return "it accused us"
         case .suspected: return "suspect"

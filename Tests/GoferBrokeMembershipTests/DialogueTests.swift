@@ -593,6 +593,67 @@ struct DialogueTests {
         #expect(d.detector.story(of: "b").count == 1)
     }
 
+    @Test("An accusation of ours that is refuted makes us doubt ourselves, unless most judges shared it")
+    func refutedAlone() {
+        for (sharing, health) in [([], 1), (["c"], 1), (["c", "d"], 0)] {
+            var d = Dialogue(others: ["b", "c", "d", "e"])
+            d.say(.linkClosed(name: "b", generation: 1, cause: .timedOut))
+            for _ in 0..<3 { d.result("b", .unreachable) }
+            for helper in ["c", "d", "e"] { d.result("b", .unreachable, helper: helper) }
+            for accuser in sharing { d.accuse("b", by: accuser) }
+            #expect(d.status("b") == .suspect && d.detector.localHealth == 0)
+            d.say(.memberUpdated(Member(name: "b", generation: 1, incarnation: 1)))
+            #expect(d.status("b") == .alive && d.detector.localHealth == health, "\(sharing)")
+        }
+    }
+
+    @Test("Who becomes a judge of a suspect dials it at once, however long the next check was to wait")
+    func newJudgesDialAtOnce() throws {
+        // With 17 nodes the rings count, with 16 everybody judges everybody.
+        let names = (0..<16).map { "n\($0)" }
+        var d = Dialogue(others: names)
+        let strangers = d.detector.members(at: d.now).filter { !$0.monitors.contains("a") }.map(\.name)
+        let target = try #require(strangers.first)
+        // Links lost and found again: each check doubles the pause before one that nothing asks for.
+        for _ in 0..<5 {
+            d.say(.linkClosed(name: target, generation: 1, cause: .timedOut))
+            d.result(target, .answered)
+        }
+        d.pass(.seconds(2), hearing: names)
+        let accuser = try #require(d.detector.member(target, at: d.now)?.monitors.first)
+        #expect(!d.accuse(target, by: accuser).contains(where: isProbe))
+        d.say(.linkClosed(name: target, generation: 1, cause: .closedByUs))
+        #expect(!d.pass(.milliseconds(300), hearing: names).contains(.probe(target: target, generation: 1)))
+        let leaver = try #require(names.first { $0 != target && $0 != accuser })
+        d.say(.memberUpdated(Member(name: leaver, generation: 1, hasLeft: true)))
+        #expect(d.pass(.milliseconds(100)).contains(.probe(target: target, generation: 1)))
+    }
+
+    @Test("Counters tell what was done: checks, probes, accusations, deaths and what was taken back")
+    func statistics() {
+        var d = Dialogue(others: ["b", "c"])
+        d.say(.linkClosed(name: "b", generation: 1, cause: .ended))
+        d.result("b", .refused)
+        d.accuse("b", by: "c", .crashed)
+        d.say(.memberUpdated(Member(name: "b", generation: 1, incarnation: 1)))
+        d.say(.linkClosed(name: "c", generation: 1, cause: .timedOut))
+        d.result("c", .answered)
+        d.now += .seconds(10)
+        d.say(.tick)
+        var expected = DetectorStatistics()
+        expected.checks = 2
+        expected.probes = 6
+        expected.probesThroughOthers = 2
+        expected.probesAnswered = 1
+        expected.accusations = 1
+        expected.retractions = 1
+        expected.suspicions = 1
+        expected.deaths = 1
+        expected.deathsTakenBack = 1
+        expected.ownPauses = 1
+        #expect(d.detector.statistics == expected)
+    }
+
     @Test("The story of a death tells silence, probes, accusations and the decision, in readable lines")
     func story() {
         var d = Dialogue(others: ["b", "c"])
@@ -602,10 +663,11 @@ struct DialogueTests {
         d.result("b", .unreachable, helper: "c")
         d.accuse("b", by: "c", .unreachable)
         d.pass(.seconds(4), hearing: ["c"])
+        d.accuse("b", by: "c", .unreachable, hasVerdict: true)
         let lines = d.detector.story(of: "b").map(\.event.description)
         for part in [
             "heard", "phi 8.", "checking (silent): 3 fresh dials, asked c", "probe by us: no answer", "probe through c: no answer",
-            "accused by us: silent", "accused by c: unreachable", "suspect",
+            "accused by us: silent", "accused by c: unreachable", "suspect", "judged by a, c", "c declared it dead",
             "dead: accused by a majority of its judges for the suspicion time (2 of 2 judges accuse it)",
         ] {
             #expect(lines.contains { $0.hasPrefix(part) }, "\(part) is missing in \(lines)")

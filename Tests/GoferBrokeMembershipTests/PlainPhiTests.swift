@@ -158,7 +158,7 @@ struct PlainPhiTests {
         #expect(d.say(.memberUpdated(Member(name: "b", generation: 1, hasLeft: true))) == [.retract(target: "b")])
         #expect(d.say(.memberForgotten(name: "c")) == [.retract(target: "c")])
         #expect(d.pass(.seconds(20)).isEmpty && d.detector.memberNames == ["b"] && d.detector.status(of: "b") == .left)
-        #expect(d.detector.monitored.isEmpty && d.detector.rings.count == 1)
+        #expect(d.detector.watches.isEmpty && d.detector.rings.count == 1)
     }
 
     @Test("A new generation of our own says again what stands; an own accusation that is not held is taken out of the lane")

@@ -120,6 +120,30 @@ import Testing
         }
     }
 
+    /// With the baseline, which asks nobody and waits for nothing beyond its threshold.
+    @Test func anotherDetectorJudges() async throws {
+        var cluster = TestCluster()
+        do {
+            for name in ["n1", "n2"] {
+                try await cluster.add(name) { configuration in
+                    configuration.cluster.configuration.heartbeatInterval = .milliseconds(200)
+                    configuration.cluster.configuration.phiAcceptablePause = .milliseconds(100)
+                    configuration.detector = { PlainPhiDetector(name: $0, generation: $1, settings: $2, seed: $3) }
+                }
+            }
+            try await cluster.converge()
+            let survivor = cluster.nodes[0]
+            try await eventually("n1 is linked to n2") { survivor.member(named: "n2")?.links ?? 0 > 0 }
+            await cluster.nodes[1].shutdown()
+            try await eventually("n2 is dead for n1") { survivor.member(named: "n2")?.status == .dead }
+            #expect(survivor.explain("n2").contains { $0.hasSuffix("dead: silent: phi over the threshold (1 of 1 judges accuse it)") })
+        } catch {
+            await cluster.shutdown()
+            throw error
+        }
+        await cluster.shutdown()
+    }
+
     @Test func accusationsThatWereLostInBetweenAreReadAnew() async throws {
         let gate = Gate(at: "member joined n3")
         let name = Unique.name("lag")

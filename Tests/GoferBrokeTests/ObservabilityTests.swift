@@ -38,6 +38,11 @@ import Tracing
             let gauge = try metrics.expectGauge("shop.members", dimensions + [("status", "alive")])
             return gauge.lastValue == 2
         }
+        // Each dials the other once, to know that a later refusal would prove its end.
+        try await eventually("the detector's work is told") {
+            total("detector_probes") > 0 && total("detector_probes_answered") > 0
+        }
+        #expect(try metrics.expectGauge("shop.local_health", dimensions).lastValue == 0)
         for label in ["links", "queued_bytes", "keys"] {
             #expect(try metrics.expectGauge("shop.\(label)", dimensions).lastValue != nil)
         }

@@ -58,7 +58,7 @@ package struct EventAnswer: Codable, Sendable, Hashable {
     package var code: String?
     /// Of failures: for people.
     package var message: String?
-    /// Of `limit` and `config_refused`: whose data it was, where it is somebody's.
+    /// Of `limit` and `config_refused`: whose data it was, where it is somebody's. Of `accused`: who accuses.
     package var node: String?
     /// Of `config_…`: the key.
     package var key: String?
@@ -74,6 +74,8 @@ package struct EventAnswer: Codable, Sendable, Hashable {
     package var on: Bool?
     /// Of `generation`: the greater one.
     package var generation: UInt64?
+    /// Of `local_health`: 0 (well) to 8.
+    package var health: Int?
 
     /// Makes an element without fields but the time.
     package init(time: ClientTime) {
@@ -83,7 +85,7 @@ package struct EventAnswer: Codable, Sendable, Hashable {
     private enum CodingKeys: String, CodingKey {
         case time, cluster
         case selfName = "self"
-        case members, member, count, address, code, message, node, key, value, before, writer, live, on, generation
+        case members, member, count, address, code, message, node, key, value, before, writer, live, on, generation, health
     }
 }
 
@@ -111,6 +113,10 @@ extension ClientItem {
             body.on = isOn
         case .generationChanged(let generation):
             body.generation = generation
+        case .accused(let accuser):
+            body.node = accuser
+        case .localHealthChanged(let health):
+            body.health = health
         case .configurationChanged, .configurationSuperseded, .configurationRefused:
             body.fill(configuration: event)
         }
@@ -128,6 +134,8 @@ extension ClientItem {
         case .memberSuspected: return "member_suspect"
         case .memberAlive: return "member_alive"
         case .memberDied: return "member_dead"
+        case .accused: return "accused"
+        case .localHealthChanged: return "local_health"
         case .memberLeft: return "member_left"
         case .memberForgotten: return "member_forgotten"
         case .configurationChanged: return "config_changed"

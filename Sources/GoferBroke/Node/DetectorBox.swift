@@ -94,6 +94,11 @@ final class DetectorBox: Sendable {
         }
     }
 
+    /// What the detector did so far, and how well this node is.
+    func work() -> (statistics: DetectorStatistics, localHealth: Int) {
+        self.state.withLock { ($0.detector.statistics, $0.detector.localHealth) }
+    }
+
     /// Reports are made of a copy, so that the pump doesn't wait for them.
     func reports() -> [MemberReport] {
         let (detector, now) = self.state.withLock { ($0.detector, $0.now()) }

@@ -42,8 +42,10 @@ extension GossipNode: NodeEventSink {
             ExchangeSpan.record(node: self.name, peer: peer, duration: duration, laneCount: laneCount)
         case .fact(let input, let time):
             self.judge(input, time: time)
-            if case .tick = input {
-                self.onTick(time: time)
+            switch input {
+            case .tick: self.onTick(time: time)
+            case .selfAccused(let accuser): self.onAccused(by: accuser)
+            default: break
             }
         case .client(let input): self.clientDoor.handle(input)
         }
@@ -53,6 +55,11 @@ extension GossipNode: NodeEventSink {
     private func judge(_ input: DetectorInput, time: UInt64) {
         // A node that is closing has nobody to act for it.
         try? self.handle.act(self.detector.handle(input, time: time))
+    }
+
+    private func onAccused(by accuser: String) {
+        self.logger.notice("accused, and refuting it", metadata: ["by": "\(accuser)"])
+        self.hub.tell(.accused(by: accuser))
     }
 
     private func onJoined(memberCount: Int) {
@@ -280,7 +287,21 @@ extension GossipNode: NodeEventSink {
             }
         )
         self.metrics.record(statistics, phi: self.detector.linkedPhis())
+        self.tellWork()
         self.tellFacts(time: time, memberCount: statistics.membersAlive + statistics.membersSuspect)
+    }
+
+    private func tellWork() {
+        let (statistics, localHealth) = self.detector.work()
+        self.metrics.record(statistics, localHealth: localHealth)
+        let isChanged = self.state.withLock { state in
+            defer { state.localHealth = localHealth }
+            return state.localHealth != localHealth
+        }
+        if isChanged {
+            self.logger.debug("local health", metadata: ["value": "\(localHealth)"])
+            self.hub.tell(.localHealthChanged(localHealth))
+        }
     }
 
     private func tellFacts(time: UInt64, memberCount: Int) {

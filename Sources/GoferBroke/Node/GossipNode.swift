@@ -45,6 +45,8 @@ public final class GossipNode: Service {
         var seedsComplainedAbout: [Endpoint: GoferBrokeError.Code] = [:]
         var joinSpan: JoinSpan?
         var ticks = 0
+        /// As it was told last.
+        var localHealth = 0
         var facts = SystemFacts()
 
         /// Whether a node begins a cluster itself now that a seed has failed; true once.

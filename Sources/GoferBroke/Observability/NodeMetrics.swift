@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // A node's counters as metrics.
 
+internal import GoferBrokeMembership
 internal import Metrics
 
 /// A node's counters as metrics, recorded once a second. Labels begin with the configured prefix; each has the dimension `node`.
@@ -8,6 +9,7 @@ internal import Metrics
 final class NodeMetrics: Sendable {
     private struct State {
         var last = NodeStatistics()
+        var lastOfDetector = DetectorStatistics()
         var phi: [NodeName: Gauge] = [:]
         var isStopped = false
     }
@@ -30,6 +32,8 @@ final class NodeMetrics: Sendable {
     private let membersSuspect: Gauge
     private let membersDead: Gauge
     private let membersLeft: Gauge
+    private let detector: [(counter: Counter, count: @Sendable (DetectorStatistics) -> UInt64)]
+    private let localHealth: Gauge
 
     init(prefix: String, node: String) {
         self.prefix = prefix
@@ -53,6 +57,34 @@ final class NodeMetrics: Sendable {
         self.membersSuspect = members(.suspect)
         self.membersDead = members(.dead)
         self.membersLeft = members(.left)
+        self.detector = Self.detectorCounters.map { (Counter(label: label($0.label), dimensions: dimensions), $0.count) }
+        self.localHealth = Gauge(label: label("local_health"), dimensions: dimensions)
+    }
+
+    /// What the detector counts, and under which label.
+    private static let detectorCounters: [(label: String, count: @Sendable (DetectorStatistics) -> UInt64)] = [
+        ("detector_checks", { $0.checks }),
+        ("detector_probes", { $0.probes }),
+        ("detector_probes_through_others", { $0.probesThroughOthers }),
+        ("detector_probes_answered", { $0.probesAnswered }),
+        ("detector_accusations", { $0.accusations }),
+        ("detector_retractions", { $0.retractions }),
+        ("detector_suspicions", { $0.suspicions }),
+        ("detector_deaths", { $0.deaths }),
+        ("detector_deaths_taken_back", { $0.deathsTakenBack }),
+        ("detector_own_pauses", { $0.ownPauses }),
+    ]
+
+    /// What the detector did since the last call, and how well the node is: 0 (well) to 8.
+    func record(_ statistics: DetectorStatistics, localHealth: Int) {
+        let last = self.state.withLock { state in
+            defer { state.lastOfDetector = statistics }
+            return state.lastOfDetector
+        }
+        for (counter, count) in self.detector where count(statistics) > count(last) {
+            counter.increment(by: Int64(clamping: count(statistics) - count(last)))
+        }
+        self.localHealth.record(localHealth)
     }
 
     func exchanged(_ duration: Duration) {
@@ -113,6 +145,7 @@ final class NodeMetrics: Sendable {
         }
         for gauge in [
             self.links, self.queuedBytes, self.keys, self.membersAlive, self.membersSuspect, self.membersDead, self.membersLeft,
+            self.localHealth,
         ] {
             gauge.record(0)
         }

@@ -64,13 +64,20 @@ extension Simulation {
         self.deaths.countOfRunning += 1
         self.tell { "\(observer.name) holds \(target.name) for dead, which runs" }
         guard !self.deaths.faulty.contains(slot), !self.deaths.faulty.contains(observer.slot) else { return }
-        guard self.areJoined(observer, target) else { return }
+        guard !target.isBehindNAT || self.isCalmForNAT, self.areJoined(observer, target) else { return }
         self.deaths.falseDeaths.append(
             .init(time: self.now, observer: observer.slot, target: slot, generation: member.generation)
         )
         if self.deaths.isFatal {
             self.violate(.falseDeath, at: observer, "\(target.name)@\(member.generation) runs and can be reached")
         }
+    }
+
+    /// After a split a node that nobody can dial is at the mercy of its own dials: it has to bury its old neighbours before it
+    /// looks for new ones. So its death is a lie only where paths stayed as they were for the window, and lost nothing.
+    private var isCalmForNAT: Bool {
+        let last = self.deaths.epochs.last
+        return self.now >= (last?.from ?? 0) + 2 * DeathWatch.window && (last?.paths.lossEverywhere ?? 0) == 0
     }
 
     /// Whether both were well and joined by a path of well nodes for the whole window.

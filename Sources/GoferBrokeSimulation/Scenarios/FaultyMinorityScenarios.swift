@@ -178,4 +178,5 @@ struct SickDetector: FailureDetector {
     func story(of name: String) -> [StoryEntry] { self.detector.story(of: name) }
     var reachability: [ReachabilityFact] { self.detector.reachability }
     var localHealth: Int { self.detector.localHealth }
+    var statistics: DetectorStatistics { self.detector.statistics }
 }

@@ -28,7 +28,7 @@ struct Death: Equatable {
 final class TestCluster {
     final class Node {
         let name: String
-        var detector: PhiAccrualDetector
+        var detector: any FailureDetector
         var isRunning = true
         var isHostUp = true
         var isFrozen = false
@@ -40,7 +40,7 @@ final class TestCluster {
         var desired: [Int] = []
         var isDesiredStale = true
 
-        init(name: String, detector: PhiAccrualDetector, generation: UInt64) {
+        init(name: String, detector: any FailureDetector, generation: UInt64) {
             self.name = name
             self.detector = detector
             self.lanes = [name: Lane(generation: generation)]
@@ -49,7 +49,7 @@ final class TestCluster {
 
     enum Event {
         case tick(Int, UInt64)
-        case heartbeat(Int, UInt64)
+        case heartbeat(Int, Int, UInt64)
         case upkeep(Int, UInt64)
         case run(() -> Void)
     }
@@ -65,14 +65,32 @@ final class TestCluster {
     private var order: UInt64 = 0
     private var random: DetectorRandom
     private var indexOf: [String: Int] = [:]
+    /// How many of a hundred packets are lost.
+    var lossPercent: UInt64 = 0
+    /// When the last bytes of each direction of a link arrive: later ones can't overtake them.
+    private var arrivals: [Int: DetectorTime] = [:]
+    /// How many links there have been between the two, the lesser index first.
+    private var linkNumbers: [Int: UInt64] = [:]
+    private let makeDetector: (String, UInt64, UInt64) -> any FailureDetector
 
     /// `count` nodes that know each other and are linked along the rings.
-    init(_ count: Int, seed: UInt64 = 1, settings: DetectorSettings = DetectorSettings()) {
+    init(
+        _ count: Int,
+        seed: UInt64 = 1,
+        settings: DetectorSettings = DetectorSettings(),
+        isBaseline: Bool = false
+    ) {
         self.random = DetectorRandom(seed: seed)
+        self.makeDetector = { name, generation, seed in
+            if isBaseline {
+                return PlainPhiDetector(name: name, generation: generation, settings: settings, seed: seed)
+            }
+            return PhiAccrualDetector(name: name, generation: generation, settings: settings, seed: seed)
+        }
         for index in 0..<count {
             let name = "node-\(index + 1)"
             self.indexOf[name] = index
-            let detector = PhiAccrualDetector(name: name, generation: 1, settings: settings, seed: self.random.next())
+            let detector = self.makeDetector(name, 1, self.random.next())
             self.nodes.append(Node(name: name, detector: detector, generation: 1))
         }
         for node in self.nodes.indices {
@@ -131,7 +149,7 @@ final class TestCluster {
         let generation = (node.lanes[node.name]?.generation ?? 0) + 1
         node.isRunning = true
         node.isHostUp = true
-        node.detector = PhiAccrualDetector(name: node.name, generation: generation, seed: self.random.next())
+        node.detector = self.makeDetector(node.name, generation, self.random.next())
         node.lanes = [node.name: Lane(generation: generation)]
         node.links = [:]
         node.dialled = []
@@ -150,10 +168,24 @@ final class TestCluster {
     func thaw(_ index: Int) {
         let node = self.nodes[index]
         node.isFrozen = false
+        if self.random.next() & 1 == 0 {
+            // The timer may fire before what waits in the sockets is read.
+            self.feed(index, .tick)
+        }
         let waiting = node.deferred
         node.deferred = []
         for work in waiting {
             work()
+        }
+    }
+
+    /// From `start` on, again and again: frozen for `duration`, then running for `interval`; running from `end` on.
+    func freezeRepeatedly(_ index: Int, for duration: Duration, every interval: Duration, until end: DetectorTime) {
+        guard self.now + duration <= end else { return }
+        self.freeze(index)
+        self.after(duration) {
+            self.thaw(index)
+            self.after(interval) { self.freezeRepeatedly(index, for: duration, every: interval, until: end) }
         }
     }
 
@@ -202,11 +234,11 @@ final class TestCluster {
             if !self.nodes[index].isFrozen {
                 self.feed(index, .tick)
             }
-        case .heartbeat(let index, let life):
-            guard self.isLife(index, life) else { return }
-            self.schedule(.milliseconds(1_900 + Int64(self.random.next() % 200)), .heartbeat(index, life))
-            if !self.nodes[index].isFrozen {
-                self.sendHeartbeats(index)
+        case .heartbeat(let index, let peer, let link):
+            guard self.linkNumbers[index << 16 | peer] == link, self.nodes[index].links[peer] != nil else { return }
+            self.schedule(.milliseconds(1_900 + Int64(self.random.next() % 200)), .heartbeat(index, peer, link))
+            if self.nodes[index].isRunning, !self.nodes[index].isFrozen, self.canTalk(index, peer) {
+                self.sendHeartbeat(index, peer)
             }
         case .upkeep(let index, let life):
             guard self.isLife(index, life) else { return }
@@ -231,22 +263,19 @@ final class TestCluster {
     private func start(_ index: Int) {
         let life = self.generation(index)
         self.schedule(.microseconds(Int64(self.random.next() % 100_000)), .tick(index, life))
-        self.schedule(.microseconds(Int64(self.random.next() % 2_000_000)), .heartbeat(index, life))
         self.schedule(.microseconds(Int64(self.random.next() % 1_000)), .upkeep(index, life))
     }
 
     /// The lesser index of a link asks, the other answers.
-    private func sendHeartbeats(_ index: Int) {
-        for peer in self.nodes[index].links.keys.sorted() where index < peer && self.canTalk(index, peer) {
-            let own = self.nodes[index].name
-            let other = self.nodes[peer].name
-            self.deliver(to: peer) {
-                self.feed(peer, .heartbeat(name: own, generation: self.knownGeneration(peer, own), roundTrip: nil))
-                guard self.canTalk(peer, index) else { return }
-                self.deliver(to: index) {
-                    let generation = self.knownGeneration(index, other)
-                    self.feed(index, .heartbeat(name: other, generation: generation, roundTrip: .milliseconds(2)))
-                }
+    private func sendHeartbeat(_ index: Int, _ peer: Int) {
+        let own = self.nodes[index].name
+        let other = self.nodes[peer].name
+        self.deliver(to: peer, over: index) {
+            self.feed(peer, .heartbeat(name: own, generation: self.knownGeneration(peer, own), roundTrip: nil))
+            guard self.canTalk(peer, index) else { return }
+            self.deliver(to: index, over: peer) {
+                let generation = self.knownGeneration(index, other)
+                self.feed(index, .heartbeat(name: other, generation: generation, roundTrip: .milliseconds(2)))
             }
         }
     }
@@ -269,9 +298,9 @@ final class TestCluster {
             }
         }
         let peer = Int(self.random.next() % UInt64(self.nodes.count))
-        if peer != index, self.nodes[peer].isRunning, !self.nodes[peer].isFrozen, node.lanes[self.nodes[peer].name] != nil,
-            self.canTalk(index, peer), self.canTalk(peer, index)
-        {
+        let isReachable =
+            self.nodes[peer].isRunning && !self.nodes[peer].isFrozen && self.canTalk(index, peer) && self.canTalk(peer, index)
+        if self.random.next() % 4 == 0, peer != index, isReachable, node.lanes[self.nodes[peer].name] != nil {
             self.exchange(index, peer)
         }
     }
@@ -286,6 +315,11 @@ final class TestCluster {
         node.links[peer] = self.generation(peer)
         other.links[index] = self.generation(index)
         node.dialled.insert(other.name)
+        let (lesser, greater) = (min(index, peer), max(index, peer))
+        self.linkNumbers[lesser << 16 | greater, default: 0] += 1
+        let number = self.linkNumbers[lesser << 16 | greater] ?? 0
+        // As the engine: the first within half an interval, whatever other links do.
+        self.schedule(.microseconds(Int64(self.random.next() % 1_000_000)), .heartbeat(lesser, greater, number))
         self.feed(index, .linkOpened(name: other.name, generation: self.generation(peer)))
         self.announce(index, other.name)
         self.feed(peer, .linkOpened(name: node.name, generation: self.generation(index)))
@@ -450,7 +484,10 @@ final class TestCluster {
         } else if self.generation(peer) != generation {
             self.report(index, target, generation, helper, .newerGeneration(self.generation(peer)), after: .milliseconds(2))
         } else {
-            self.report(index, target, generation, helper, .answered, after: .milliseconds(2))
+            // SYN and its answer are sent again after a second, HELLO and WELCOME after 200 ms.
+            let time = (0..<2).reduce(Duration.milliseconds(2)) { sum, _ in sum + self.resending(from: .seconds(1)) + self.resending() }
+            let isInTime = time < .milliseconds(300)
+            self.report(index, target, generation, helper, isInTime ? .answered : .unreachable, after: min(time, .milliseconds(300)))
         }
     }
 
@@ -497,9 +534,16 @@ final class TestCluster {
         self.blocked.isEmpty || !self.blocked.contains(from << 16 | to)
     }
 
-    /// 0.5 to 2.5 ms later; a frozen node gets it when it thaws.
-    private func deliver(to index: Int, _ work: @escaping () -> Void) {
-        self.after(.microseconds(500 + Int64(self.random.next() % 2_000))) {
+    /// 0.5 to 2.5 ms later, and as much more as TCP needs where packets are lost; a frozen node gets it when it thaws. What comes
+    /// over a link from `peer` stays in order.
+    private func deliver(to index: Int, over peer: Int? = nil, _ work: @escaping () -> Void) {
+        var delay = Duration.microseconds(500 + Int64(self.random.next() % 2_000)) + self.resending()
+        if let peer, self.lossPercent > 0 {
+            let arrival = max(self.now + delay, self.arrivals[peer << 16 | index] ?? .zero)
+            self.arrivals[peer << 16 | index] = arrival
+            delay = arrival - self.now
+        }
+        self.after(delay) {
             guard self.nodes[index].isRunning else { return }
             if self.nodes[index].isFrozen {
                 self.nodes[index].deferred.append(work)
@@ -507,6 +551,17 @@ final class TestCluster {
                 work()
             }
         }
+    }
+
+    /// How long it takes until a packet gets through: each loss doubles the wait.
+    private func resending(from first: Duration = .milliseconds(200)) -> Duration {
+        var sum = Duration.zero
+        var wait = first
+        while self.lossPercent > 0, self.random.next() % 100 < self.lossPercent {
+            sum += wait
+            wait *= 2
+        }
+        return sum
     }
 
     func after(_ delay: Duration, _ work: @escaping () -> Void) {
