@@ -24,6 +24,8 @@ struct StreamPiece {
 struct UnacknowledgedPiece {
     var piece: StreamPiece
     var sentAt: UInt64 = 0
+    /// At least once; its departure was told.
+    var wasSent = false
     /// Arrived, and told so, ahead of others.
     var isAcknowledged = false
     /// Arrived; what was delivered to the receiver is not delivered again.
@@ -34,7 +36,7 @@ struct UnacknowledgedPiece {
 ///
 /// While the path loses nothing and nothing is outstanding, pieces just arrive, in order. Otherwise they are segments that
 /// are lost, acknowledged and sent again, as TCP does it: a retransmission timer of 200 ms that doubles (RFC 6298 with
-/// Linux's minimum), a window that grows by acknowledgements and falls to one by the timer, pieces sent again at once when three
+/// Linux's minimum) but for the first time, a window that grows by acknowledgements and falls to one by the timer, pieces sent again at once when three
 /// later ones were acknowledged (RFC 6675).
 struct SimulatedStream {
     static let retransmissionTime: UInt64 = 200_000
@@ -47,13 +49,15 @@ struct SimulatedStream {
     /// Pieces sent over a losing path or waiting for the window, the oldest first; the first has number `firstNumber`.
     var outstanding = Deque<UnacknowledgedPiece>()
     var firstNumber: UInt32 = 0
-    /// So many of the outstanding were sent at least once.
+    /// So many of the outstanding are under way, or were acknowledged ahead of others; after the timer fired only the first.
     var sentCount = 0
     /// The next piece that the receiver takes.
     var expected: UInt32 = 0
     var window = SimulatedStream.initialWindow
     var windowCredit = 0
     var backoff: UInt64 = 0
+    /// The last piece was sent again once before the timer doubles: a tail loss probe (RFC 8985, section 7).
+    var hasProbed = false
     /// Token of the timer that counts.
     var timer: UInt32 = 0
     var isTimerSet = false

@@ -254,11 +254,13 @@ extension Simulation {
         while true {
             let stream = self.connections[Int(number)].ends[side].stream
             guard stream.sentCount < stream.outstanding.count, stream.sentCount < stream.window else { break }
-            let piece = stream.outstanding[stream.sentCount].piece
-            self.sendSegment(stream.sentCount, number, side)
+            let next = stream.outstanding[stream.sentCount]
             self.connections[Int(number)].ends[side].stream.sentCount += 1
-            if piece.kind == .bytes {
-                self.depart(Int(piece.size), number, side, at: self.now)
+            if next.isAcknowledged { continue }
+            self.connections[Int(number)].ends[side].stream.outstanding[stream.sentCount].wasSent = true
+            self.sendSegment(stream.sentCount, number, side)
+            if !next.wasSent, next.piece.kind == .bytes {
+                self.depart(Int(next.piece.size), number, side, at: self.now)
             }
         }
         if !self.connections[Int(number)].ends[side].stream.isTimerSet {
@@ -279,6 +281,8 @@ extension Simulation {
             .segment,
             at: at,
             subject: number,
+            // Each packet acknowledges what has come in the other direction.
+            payload: Int32(bitPattern: self.connections[Int(number)].ends[1 - side].stream.expected),
             guardNumber: self.connections[Int(number)].use,
             detail: stream.firstNumber &+ UInt32(index),
             side: UInt8(1 - side)
@@ -317,11 +321,14 @@ extension Simulation {
             self.give(.closed(link: end.link, .timedOut), to: self.places[Int(end.node)])
             return
         }
-        self.connections[Int(number)].ends[side].stream.backoff += 1
-        self.connections[Int(number)].ends[side].stream.window = 1
-        if stream.sentCount > 0, let index = stream.outstanding.firstIndex(where: { !$0.isAcknowledged }) {
-            self.sendSegment(index, number, side)
+        if !stream.hasProbed, stream.sentCount > 0 {
+            self.connections[Int(number)].ends[side].stream.hasProbed = true
+            self.sendSegment(stream.sentCount - 1, number, side)
         } else {
+            // All that is under way counts as lost: what was not acknowledged is sent again as the window grows.
+            self.connections[Int(number)].ends[side].stream.backoff += 1
+            self.connections[Int(number)].ends[side].stream.window = 1
+            self.connections[Int(number)].ends[side].stream.sentCount = 0
             self.pump(number, side)
         }
         self.setTimer(number, side)
@@ -336,6 +343,10 @@ extension Simulation {
         guard self.onRawArrival != nil || (end.isOpen && end.life == place.life && place.isRunning) else {
             self.sendReset(number, to: sender)
             return
+        }
+        if self.connections[Int(number)].ends[receiver].stream.isSlow {
+            self.acknowledge(upTo: UInt32(bitPattern: event.payload), number, receiver)
+            guard self.isUsed(number, event.guardNumber) else { return }
         }
         let index = Int(Int32(bitPattern: event.detail &- self.connections[Int(number)].ends[sender].stream.firstNumber))
         let count = self.connections[Int(number)].ends[sender].stream.outstanding.count
@@ -375,19 +386,26 @@ extension Simulation {
         guard !self.paths.isDown(self.connections[Int(number)].ends[side].node) else { return }
         let first = self.connections[Int(number)].ends[side].stream.firstNumber
         let index = Int(Int32(bitPattern: event.detail &- first))
-        if index >= 0, index < self.connections[Int(number)].ends[side].stream.sentCount {
+        if index >= 0, index < self.connections[Int(number)].ends[side].stream.outstanding.count {
             self.connections[Int(number)].ends[side].stream.outstanding[index].isAcknowledged = true
         }
-        var popped = Int(Int32(bitPattern: UInt32(bitPattern: event.payload) &- first))
+        self.acknowledge(upTo: UInt32(bitPattern: event.payload), number, side)
+    }
+
+    /// The other end has all pieces of end `side` before `cumulative`.
+    private func acknowledge(upTo cumulative: UInt32, _ number: Int32, _ side: Int) {
+        var popped = Int(Int32(bitPattern: cumulative &- self.connections[Int(number)].ends[side].stream.firstNumber))
         let isProgress = popped > 0
         while popped > 0, self.connections[Int(number)].ends[side].stream.isSlow {
             self.connections[Int(number)].ends[side].stream.outstanding.removeFirst()
             self.connections[Int(number)].ends[side].stream.firstNumber &+= 1
-            self.connections[Int(number)].ends[side].stream.sentCount -= 1
+            let sent = self.connections[Int(number)].ends[side].stream.sentCount
+            self.connections[Int(number)].ends[side].stream.sentCount = max(sent - 1, 0)
             popped -= 1
         }
         if isProgress {
             self.connections[Int(number)].ends[side].stream.backoff = 0
+            self.connections[Int(number)].ends[side].stream.hasProbed = false
             self.grow(number, side)
             self.setTimer(number, side)
         }

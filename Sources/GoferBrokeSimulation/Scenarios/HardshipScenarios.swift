@@ -19,13 +19,13 @@ extension Scenario {
         for (number, count) in counts.enumerated() {
             var sums = (own: 0, frozen: 0, baseline: 0)
             for (row, time) in times.enumerated() {
-                for pause in pauses {
-                    let schedule = FreezeSchedule(count: count, time: .milliseconds(time), pause: .milliseconds(pause))
-                    let result = schedule.run(run, baseline: false)
-                    sums.own += result.healthy
-                    sums.frozen += result.frozen
-                    sums.baseline += schedule.run(run, baseline: true).healthy
-                }
+                // Each count meets each pause with some of the times.
+                let pause = pauses[(number + row) % pauses.count]
+                let schedule = FreezeSchedule(count: count, time: .milliseconds(time), pause: .milliseconds(pause))
+                let result = schedule.run(run, baseline: false)
+                sums.own += result.healthy
+                sums.frozen += result.frozen
+                sums.baseline += schedule.run(run, baseline: true).healthy
                 run.progress((Double(number) + Double(row + 1) / Double(times.count)) / Double(counts.count))
             }
             own.append(Double(sums.own))
@@ -140,7 +140,10 @@ private struct StreamGaps {
         simulation.changePaths { $0.setLossEverywhere(loss) }
         simulation.onRawArrival = { connection, side in
             if side == 1 { return simulation.sendRaw(on: connection, from: 1) }
-            if let before = last.updateValue(simulation.now, forKey: connection) {
+            let before = last[connection] ?? simulation.now
+            // What arrives in one burst is read in one go.
+            if simulation.now > before + 1_000 || last[connection] == nil { last[connection] = simulation.now }
+            if simulation.now > before + 1_000 {
                 let gap = Double(simulation.now - before)
                 result.gaps.append(gap / 1_000)
                 silent += max(gap - 5e6, 0)
