@@ -187,10 +187,30 @@ static bool set_has(const bucket_set *set, const gb_participant *p, uint8_t bits
     return (set->bits[bucket / 8] & (1u << (bucket % 8))) != 0;
 }
 
+/* Does it state what an agreement implies anyway? */
+static bool is_no_news(const gb_link *link, const gb_participant *p, const gb_digest_entry *entry,
+                       uint8_t lanes)
+{
+    if (know_find(link, p->slot) != NULL || !know_is_covered(link, p)) {
+        return false;
+    }
+    for (uint8_t lane = 0; lane < GB_LANE_COUNT; lane++) {
+        if ((lanes & GB_LANE_BIT(lane)) != 0 &&
+            entry->version[lane] != gb_map_version(p, (gb_lane)lane)) {
+            return false;
+        }
+    }
+    return true;
+}
+
 /* Take over what the peer states of one participant, lower or higher. */
 static void learn_entry(gb_engine *e, gb_link *link, const gb_participant *p,
                         const gb_digest_entry *entry, uint8_t lanes)
 {
+    if (is_no_news(link, p, entry, lanes)) {
+        return;
+    }
+    know_write_down(e, link, p);
     gb_know *know = know_at(e, link, p->slot);
     if (know == NULL) {
         return;
@@ -221,7 +241,6 @@ static uint32_t learn_digest(gb_engine *e, gb_link *link, const gb_digest *diges
         e->stamps[p->slot] = e->stamp;
         bool is_complete = buckets->is_any && set_has(buckets, p, digest->bucket_bits);
         uint8_t lanes = is_complete ? GB_LANES_ALL : entry.lane_mask;
-        know_before_change(e, p);
         learn_entry(e, link, p, &entry, lanes);
         if (p->is_self) {
             for (uint8_t lane = 0; lane < GB_LANE_COUNT; lane++) {
@@ -246,7 +265,6 @@ static uint32_t learn_digest(gb_engine *e, gb_link *link, const gb_digest *diges
     for (uint32_t slot = 0; slot < gb_map_slot_end(e->map); slot++) {
         gb_participant *p = gb_map_at(e->map, slot);
         if (p != NULL && e->stamps[slot] != e->stamp && set_has(buckets, p, digest->bucket_bits)) {
-            know_before_change(e, p);
             learn_entry(e, link, p, &nothing, GB_LANES_ALL);
         }
     }

@@ -140,6 +140,7 @@ typedef struct gb_peer {
     bool is_successor; /* we are the one who dials */
     bool is_graft_pending;
 } gb_peer;
+_Static_assert(sizeof(gb_peer) <= 136, "a simulation holds millions of them");
 
 /* ---- Links ------------------------------------------------------------------------------------
  */
@@ -176,8 +177,8 @@ typedef struct gb_loose_index gb_loose_index; /* engine/know.h */
 typedef struct gb_link {
     gb_list_node node; /* in engine->links */
     uint64_t id;
-    gb_engine *engine;
-    gb_list_node touched; /* in engine->touched: the next flush looks at it */
+    uint64_t known_no; /* what has not changed here since is known there as here, but for the
+                          entries that are apart; 0: nothing is */
     gb_link_state state;
     gb_link_purpose purpose;
     uint8_t role;
@@ -187,6 +188,8 @@ typedef struct gb_link {
     bool is_gone;    /* the driver has closed it, was told to, or never heard of it */
     uint8_t doom_cause;
     gb_peer *peer; /* open member links alone; NULL else */
+    gb_engine *engine;
+    gb_list_node touched; /* in engine->touched: the next flush looks at it */
     uint64_t instance;
     uint64_t expected_slot; /* dialled for this participant; UINT64_MAX: a seed or probe */
     uint64_t expected_generation;
@@ -220,8 +223,6 @@ typedef struct gb_link {
     uint32_t loose_capacity;
     bool is_agreed; /* hashes agreed at some time: when the map's change counter was agreed_no */
     uint64_t agreed_no;
-    uint64_t known_no; /* what has not changed here since is known there as here, but for the
-                          entries that are apart; 0: nothing is */
 
     gb_feed_queue feed[GB_LANE_COUNT]; /* small first, within a lane */
     gb_feed_queue feed_bulk[GB_LANE_COUNT];
@@ -252,6 +253,11 @@ typedef struct gb_link {
     uint32_t leave_ping;
     bool is_leave_acknowledged;
 } gb_link;
+
+typedef struct gb_link_place {
+    uint64_t id;
+    gb_link *link;
+} gb_link_place;
 
 /* ---- Probes ------------------------------------------------------------------------------------
  */
@@ -353,8 +359,8 @@ struct gb_engine {
     uint32_t peer_count;
     gb_list accusers; /* peers whose membership lane accuses somebody */
     gb_list links;
-    gb_list touched;      /* links with something to send, to feed or to end; see link_touch */
-    gb_link **link_index; /* by id, rising */
+    gb_list touched;           /* links with something to send, to feed or to end; see link_touch */
+    gb_link_place *link_index; /* by id, rising */
     uint32_t link_capacity;
     uint32_t link_count;
     bool has_doomed;     /* a link is doomed */

@@ -156,13 +156,20 @@ bool know_version(const gb_link *link, const gb_participant *p, gb_lane lane, ui
     return true;
 }
 
+void know_write_down(gb_engine *e, gb_link *link, const gb_participant *p)
+{
+    if (know_is_covered(link, p)) {
+        (void)know_state_ours(e, link, p);
+    }
+}
+
 void know_before_change(gb_engine *e, const gb_participant *p)
 {
     GB_LIST_EACH(node, &e->links)
     {
         gb_link *link = link_of(node);
-        if (link_is_member(link) && know_is_covered(link, p)) {
-            (void)know_state_ours(e, link, p);
+        if (link_is_member(link)) {
+            know_write_down(e, link, p);
         }
     }
 }

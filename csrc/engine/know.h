@@ -105,6 +105,8 @@ void know_raise(gb_engine *e, gb_link *link, uint64_t no,
 bool know_version(const gb_link *link, const gb_participant *p, gb_lane lane, uint64_t *version);
 /* Before a participant changes here: what an agreement of hashes implied is written down. */
 void know_before_change(gb_engine *e, const gb_participant *p);
+/* The same on one link, before its peer's word about the participant is noted. */
+void know_write_down(gb_engine *e, gb_link *link, const gb_participant *p);
 void know_agreed(gb_engine *e, gb_link *link);
 /* A slot got another meaning. */
 void know_forget_slot(gb_engine *e, uint32_t slot);

@@ -13,7 +13,7 @@ static uint32_t index_place(const gb_engine *e, uint64_t id)
     uint32_t high = e->link_count;
     while (low < high) {
         uint32_t middle = (low + high) / 2;
-        if (e->link_index[middle]->id < id) {
+        if (e->link_index[middle].id < id) {
             low = middle + 1;
         } else {
             high = middle;
@@ -25,7 +25,8 @@ static uint32_t index_place(const gb_engine *e, uint64_t id)
 gb_link *link_find(const gb_engine *e, uint64_t id)
 {
     uint32_t place = index_place(e, id);
-    return place < e->link_count && e->link_index[place]->id == id ? e->link_index[place] : NULL;
+    return place < e->link_count && e->link_index[place].id == id ? e->link_index[place].link
+                                                                  : NULL;
 }
 
 /* Ids rise: a new link is the last one. */
@@ -35,7 +36,7 @@ static bool index_reserve(gb_engine *e)
         return true;
     }
     uint32_t capacity = e->link_capacity == 0 ? 16 : e->link_capacity * 2;
-    gb_link **index = gb_realloc_array(e->allocator, e->link_index, capacity, sizeof *index);
+    gb_link_place *index = gb_realloc_array(e->allocator, e->link_index, capacity, sizeof *index);
     if (index == NULL) {
         return false;
     }
@@ -47,9 +48,9 @@ static bool index_reserve(gb_engine *e)
 static void index_remove(gb_engine *e, const gb_link *link)
 {
     uint32_t place = index_place(e, link->id);
-    GB_ASSERT(place < e->link_count && e->link_index[place] == link);
+    GB_ASSERT(place < e->link_count && e->link_index[place].link == link);
     memmove(e->link_index + place, e->link_index + place + 1,
-            (e->link_count - place - 1) * sizeof(gb_link *));
+            (e->link_count - place - 1) * sizeof *e->link_index);
     e->link_count--;
 }
 
@@ -80,7 +81,7 @@ gb_err link_open(gb_engine *e, uint8_t role, gb_link_purpose purpose, gb_link **
     link->unwanted_since = GB_NO_TIME;
     gb_out_init(&link->out, e->allocator);
     gb_list_push_back(&e->links, &link->node);
-    e->link_index[e->link_count] = link;
+    e->link_index[e->link_count] = (gb_link_place){link->id, link};
     e->link_count++;
     gossip_look_at(e, e->now + GB_HANDSHAKE_TIMEOUT_MS * ENGINE_MS);
     *out = link;

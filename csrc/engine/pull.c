@@ -97,7 +97,7 @@ void pull_serve(gb_engine *e, gb_link *link, gb_list_cursor *cursor)
             continue;
         }
         uint8_t bit = GB_LANE_BIT(entry.lane);
-        know_before_change(e, p);
+        know_write_down(e, link, p);
         know->is_apart = true; /* its word counts more than what a hash implied */
         if (!know_state(e, link, know, (gb_lane)entry.lane, entry.version)) {
             return;

@@ -229,7 +229,9 @@ void push_deltas(gb_engine *e, gb_link *link, const gb_frame *frame)
     if (!takes_reset(e, link, peer, &deltas)) {
         return;
     }
-    know_before_change(e, p);
+    if (deltas.to > gb_map_version(p, lane)) {
+        know_before_change(e, p);
+    }
     gb_apply_result result = {0};
     err = gb_map_apply(e->map, p, &deltas, e->now, &result);
     bool is_end = (deltas.flags & GB_DELTAS_END) != 0;
@@ -330,7 +332,7 @@ void push_graft(gb_engine *e, gb_link *link, gb_list_cursor *cursor)
         }
         know_set_lazy(e, link, p->slot, false);
         /* What an agreement implied is void for this participant: its word counts. */
-        know_before_change(e, p);
+        know_write_down(e, link, p);
         know->is_apart = true;
         for (uint8_t lane = 0; lane < GB_LANE_COUNT; lane++) {
             uint8_t bit = GB_LANE_BIT(lane);

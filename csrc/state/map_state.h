@@ -44,6 +44,9 @@ static inline gb_participant_rest *gb_participant_rest_of(const gb_participant *
     return (gb_participant_rest *)(uintptr_t)participant - 1;
 }
 
+_Static_assert(sizeof(gb_participant_rest) + sizeof(gb_participant) <= 184,
+               "a simulation holds millions of them");
+
 /* The lane to change, made where it was not there. Errors: GB_ENOMEM. */
 gb_err gb_map_lane_open(gb_map *map, gb_participant *participant, gb_lane lane,
                         gb_lane_state **out);
