@@ -41,6 +41,8 @@ gb_err link_open(gb_engine *e, uint8_t role, gb_link_purpose purpose, gb_link **
     link->heard_at = e->now;
     link->heartbeat_at = GB_NO_TIME;
     link->unwanted_since = GB_NO_TIME;
+    link->backed_up_since = GB_NO_TIME;
+    link->flow_lag = UINT64_MAX; /* whatever it is at first, it was not less before */
     gb_out_init(&link->out, e->allocator);
     gb_list_push_back(&e->links, &link->node);
     e->link_count++;
@@ -202,6 +204,7 @@ void link_close(gb_engine *e, gb_link *link, uint8_t cause)
         join_seed_closed(e, link, GB_OK, gb_slice_make(NULL, 0));
     }
     probe_link_lost(e, link->id);
+    flow_link_lost(e, link);
 }
 
 void link_bye(gb_engine *e, gb_link *link, uint8_t cause, gb_err code, const char *text)
@@ -284,6 +287,7 @@ void link_established(gb_engine *e, gb_link *link, gb_peer *peer, const gb_hello
     link->heard_at = e->now;
     link->peer = peer;
     link->instance = hello->instance;
+    link->features = hello->features & GB_FEATURES_OURS;
     link->peer_hash = hello->map_hash;
     if (peer->dialling == link) {
         peer->dialling = NULL;
@@ -311,12 +315,15 @@ void link_established(gb_engine *e, gb_link *link, gb_peer *peer, const gb_hello
         link->heartbeat_at =
             e->now + gb_rng_below(&e->rng, e->settings.heartbeat_interval_us / 2 + 1);
     }
-    if (link->peer_hash == gb_map_hash(e->map)) {
+    if (peer->is_visit_due && link->purpose == PURPOSE_VISIT) {
+        paper_begin(e, link);
+    } else if (link->peer_hash == gb_map_hash(e->map)) {
         know_agreed(e, link);
         link->was_exchanged = true;
     } else if (link->is_dialled) {
         gossip_begin(e, link);
     }
+    peer->is_visit_due = false;
     e->is_established = e->is_established || e->is_joining || e->is_joined;
     e->is_ring_dirty = true;
 }

@@ -5,8 +5,11 @@
 
 #include <string.h>
 
-bool pull_wanted(gb_engine *e, gb_peer *peer, gb_lane lane)
+bool pull_wanted(const gb_engine *e, const gb_link *link, const gb_peer *peer, gb_lane lane)
 {
+    if (engine_is_paper(e) && lane_is_data(lane) && (link->features & GB_FEATURE_LOAD) != 0) {
+        return false; /* rounds bring it */
+    }
     const gb_pull_state *pull = &peer->pull[lane];
     return pull->link == 0 && e->now >= pull->refused_until;
 }

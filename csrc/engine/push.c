@@ -11,7 +11,8 @@
 /* System facts are never pushed: they are not worth a message each. */
 static bool lane_is_pushed(const gb_engine *e, gb_lane lane)
 {
-    return lane != GB_LANE_SYSTEM && !e->settings.is_push_disabled;
+    bool is_for_rounds = engine_is_paper(e) && lane_is_data(lane);
+    return lane != GB_LANE_SYSTEM && !is_for_rounds && !e->settings.is_push_disabled;
 }
 
 static bool i_have_push(gb_engine *e, gb_link *link, uint32_t slot)
@@ -340,7 +341,8 @@ void push_graft(gb_engine *e, gb_link *link, gb_list_cursor *cursor)
                 entry.version[lane] < gb_map_version(p, (gb_lane)lane)) {
                 link->is_agreed = false;
             }
-            if (entry.version[lane] < gb_map_version(p, (gb_lane)lane) && lane != GB_LANE_SYSTEM) {
+            if (entry.version[lane] < gb_map_version(p, (gb_lane)lane) &&
+                lane_is_pushed(e, (gb_lane)lane)) {
                 (void)feed_enqueue(e, link, p, (gb_lane)lane, false, 0);
             }
         }

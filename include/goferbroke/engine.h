@@ -57,13 +57,13 @@ typedef struct gb_engine_settings {
     uint32_t flow_decrease_ppm; /* overload: tau becomes this part of itself, in millionths; default
                                    750,000 (the paper's alpha), 1 … 999,999 */
     uint32_t flow_increase_ppm; /* default mode, calm: tau grows by this part of itself in a gossip
-                                   interval, in millionths; default 125,000, 1 … 1,000,000 */
+                                   interval, in millionths; default 250,000, 1 … 1,000,000 */
     uint64_t flow_step_micro;   /* paper's mode: what tau grows by, in millionths of an update per
                                    second; default 200,000 (the paper's beta is 0.2), at most
                                    GB_RATE_MAX */
     uint32_t flow_over_count;   /* paper's mode: so many messages in a row over the limit decrease
-                                   tau; default 8 */
-    uint32_t flow_under_count;  /* so many under the limit let it grow; default 8 */
+                                   tau; default 5 */
+    uint32_t flow_under_count;  /* so many under the limit let it grow; default 10 */
 } gb_engine_settings;
 
 /* gb_engine_settings.gossip_mode */
