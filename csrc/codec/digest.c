@@ -9,21 +9,27 @@
 enum {
     CONTENT_FINGERPRINTS = 0x01,
     CONTENT_BUCKETS = 0x02,
+    CONTENT_DIRECT = 0x04,
+    CONTENT_LOAD = 0x08,
 };
+
+#define CONTENT_WITH_BITS (CONTENT_FINGERPRINTS | CONTENT_BUCKETS)
+#define CONTENT_ALL (CONTENT_WITH_BITS | CONTENT_DIRECT | CONTENT_LOAD)
 
 /* Parts come in this order; none may follow a later one. */
 enum {
     STAGE_BEGUN = 0,
     STAGE_FINGERPRINTS = 1,
     STAGE_BUCKETS = 2,
-    STAGE_ENTRIES = 3,
+    STAGE_LOAD = 3,
+    STAGE_ENTRIES = 4,
 };
 
 /* Offsets in the payload. */
 enum {
     AT_CONTENT = 8,
     AT_COUNT = 9,
-    AT_BUCKET_BITS = 13, /* with content alone */
+    AT_BUCKET_BITS = 13, /* with fingerprints or buckets alone */
 };
 
 static bool digest_is_type(uint8_t frame_type)
@@ -149,6 +155,31 @@ void gb_digest_put_buckets(gb_digest_writer *w, uint8_t bucket_bits, const uint3
     w->stage = STAGE_BUCKETS;
 }
 
+void gb_digest_put_direct(gb_digest_writer *w)
+{
+    if (w->stage == STAGE_ENTRIES) {
+        digest_writer_fail(w, GB_EINVAL);
+        return;
+    }
+    w->content |= CONTENT_DIRECT;
+}
+
+void gb_digest_put_load(gb_digest_writer *w, const gb_load *load)
+{
+    if (w->stage >= STAGE_LOAD || !gb_load_is_valid(load)) {
+        digest_writer_fail(w, GB_EINVAL);
+        return;
+    }
+    gb_writer writer;
+    if (!digest_writer_open(w, gb_load_size(load), &writer)) {
+        return;
+    }
+    gb_load_write(&writer, load);
+    digest_writer_close(w, &writer);
+    w->content |= CONTENT_LOAD;
+    w->stage = STAGE_LOAD;
+}
+
 void gb_digest_put_entry(gb_digest_writer *w, const gb_digest_entry *entry)
 {
     if (!gb_digest_entry_is_valid(entry) || w->entry_count == GB_LIST_COUNT_MAX) {
@@ -215,11 +246,13 @@ gb_err gb_digest_decode(gb_slice payload, gb_digest *digest)
     gb_digest result = {0};
 
     result.map_hash = gb_reader_be64(&reader);
-    uint8_t content = gb_read_u8(&reader, CONTENT_FINGERPRINTS | CONTENT_BUCKETS);
+    uint8_t content = gb_read_u8(&reader, CONTENT_ALL);
     uint32_t entry_count = gb_reader_be32(&reader);
     result.has_fingerprints = (content & CONTENT_FINGERPRINTS) != 0;
     result.has_buckets = (content & CONTENT_BUCKETS) != 0;
-    if (content != 0) {
+    result.is_direct = (content & CONTENT_DIRECT) != 0;
+    result.has_load = (content & CONTENT_LOAD) != 0;
+    if ((content & CONTENT_WITH_BITS) != 0) {
         result.bucket_bits = gb_read_u8(&reader, GB_BUCKET_BITS_MAX);
     }
     uint32_t bucket_count = (uint32_t)1 << result.bucket_bits;
@@ -228,6 +261,9 @@ gb_err gb_digest_decode(gb_slice payload, gb_digest *digest)
     }
     if (result.has_buckets) {
         result.buckets = buckets_read(&reader, bucket_count);
+    }
+    if (result.has_load) {
+        gb_load_read(&reader, &result.load);
     }
     if (entry_count > GB_LIST_COUNT_MAX || entry_count > gb_reader_remaining(&reader)) {
         gb_reader_fail(&reader, GB_EMALFORMED);

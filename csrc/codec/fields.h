@@ -119,6 +119,12 @@ size_t gb_address_size(const gb_address *address);
 void gb_address_write(gb_writer *writer, const gb_address *address);
 void gb_observed_read(gb_reader *reader, gb_address *address);
 
+/* Load, in heartbeats and digests. */
+bool gb_load_is_valid(const gb_load *load);
+size_t gb_load_size(const gb_load *load);
+void gb_load_write(gb_writer *writer, const gb_load *load);
+void gb_load_read(gb_reader *reader, gb_load *load);
+
 /* Entries of digests and of GRAFT; `previous` is the index of the entry before, 0 for the first. */
 bool gb_digest_entry_is_valid(const gb_digest_entry *entry);
 size_t gb_digest_entry_size(const gb_digest_entry *entry, uint32_t previous);

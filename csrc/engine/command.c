@@ -22,7 +22,7 @@ gb_err gb_engine_set(gb_engine *e, gb_time_us now, gb_lane lane, gb_slice group,
         return GB_EINVAL;
     }
     gb_err err = self_publish_kept(e);
-    return err != GB_OK ? err : self_set(e, lane, group, key, type, value, ttl_ms);
+    return err != GB_OK ? err : admit_set(e, lane, group, key, type, value, ttl_ms);
 }
 
 gb_err gb_engine_delete(gb_engine *e, gb_time_us now, gb_lane lane, gb_slice group, gb_slice key)
@@ -34,22 +34,17 @@ gb_err gb_engine_delete(gb_engine *e, gb_time_us now, gb_lane lane, gb_slice gro
     if (lane == GB_LANE_MEMBERSHIP || lane >= GB_LANE_COUNT) {
         return GB_EINVAL;
     }
-    know_before_change(e, e->self);
     gb_err err = self_publish_kept(e);
-    if (err == GB_OK) {
-        err = gb_map_delete(e->map, e->self, lane, group, key, e->now);
-    }
-    if (err == GB_OK) {
-        push_changed(e, e->self, lane, NULL);
-    }
-    return err;
+    return err != GB_OK ? err : admit_delete(e, lane, group, key);
 }
 
 void gb_engine_configure(gb_engine *e, gb_time_us now, const gb_engine_settings *settings)
 {
     engine_at(e, now);
+    gb_engine_settings before = e->settings;
     e->settings = *settings;
     engine_fill_settings(&e->settings);
+    flow_configure(e, &before);
     gb_map_set_limits(e->map, e->settings.key_count_max, e->settings.value_size_max,
                       e->settings.tombstone_grace_us);
     e->round_at = earlier(e->round_at, e->now + e->settings.gossip_interval_us);
@@ -74,6 +69,7 @@ void gb_engine_leave(gb_engine *e, gb_time_us now)
     if (e->is_stopped || e->is_leaving) {
         return;
     }
+    admit_all(e); /* there is no later */
     e->is_leaving = true;
     e->is_joining = false;
     e->leave_deadline = e->now + e->settings.leave_timeout_us;

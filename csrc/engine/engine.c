@@ -214,6 +214,7 @@ void engine_fill_settings(gb_engine_settings *s)
         (uint32_t)within(s->key_count_max, ENGINE_KEY_COUNT_MIN, GB_KEYS_PER_PARTICIPANT_MAX);
     s->link_queue_max = (uint32_t)within(s->link_queue_max, 1, GB_LINK_QUEUE_MAX);
     s->full_mesh_max = (uint32_t)within(s->full_mesh_max, 1, GB_PARTICIPANTS_MAX);
+    flow_fill_settings(s);
 }
 
 static gb_err options_check(const gb_engine_options *o, gb_err_info *info)
@@ -320,6 +321,7 @@ gb_err gb_engine_open(const gb_engine_options *options, gb_time_us now, gb_engin
     e->link_count_max = options->link_count_max == 0 ? GB_LINKS_MAX : options->link_count_max;
     e->settings = options->settings;
     engine_fill_settings(&e->settings);
+    flow_init(e);
     e->is_mesh = true;
     e->leave_deadline = GB_NO_TIME;
     e->round_at = now + e->settings.gossip_interval_us;
@@ -587,7 +589,9 @@ static void flush_work(gb_engine *e)
     if (e->is_ring_dirty) {
         ring_update(e);
     }
-    gb_time_us at = push_due(e);
+    gossip_round(e); /* tau may change with it */
+    gb_time_us at = admit_due(e);
+    at = earlier(at, push_due(e));
     at = earlier(at, pull_due(e));
     at = earlier(at, probe_due(e));
     at = earlier(at, gossip_due(e));

@@ -112,7 +112,7 @@ static gb_feed_queue *next_queue(gb_link *link, gb_lane *lane)
 }
 
 /* Membership may use the reserve: who is alive must be told even where user data queues. */
-static bool has_room(const gb_engine *e, const gb_link *link, gb_lane lane)
+bool feed_has_room(const gb_engine *e, const gb_link *link, gb_lane lane)
 {
     size_t window = e->settings.link_queue_max < ENGINE_FEED_WINDOW ? e->settings.link_queue_max
                                                                     : ENGINE_FEED_WINDOW;
@@ -167,23 +167,48 @@ static bool feed_item(gb_engine *e, gb_link *link, gb_lane lane, uint32_t slot)
     return is_end;
 }
 
+/* Since when is there no room for all that waits? */
+static void note_backlog(const gb_engine *e, gb_link *link)
+{
+    if (feed_is_empty(link)) {
+        link->backed_up_since = GB_NO_TIME;
+    } else if (link->backed_up_since == GB_NO_TIME) {
+        link->backed_up_since = e->now;
+    }
+}
+
+static void feed_forget(gb_link *link, gb_lane lane, uint32_t slot)
+{
+    gb_know *know = know_find(link, slot);
+    if (know != NULL) {
+        know->queued &= (uint8_t)~GB_LANE_BIT(lane);
+        know->pulled &= (uint8_t)~GB_LANE_BIT(lane);
+    }
+}
+
+/* What fits no chunk makes way for others of its lane: one that grows faster than it is sent would
+ * hold them up for ever. */
 void feed_link(gb_engine *e, gb_link *link)
 {
     gb_lane lane;
     gb_feed_queue *queue;
     while (!link->is_doomed && (queue = next_queue(link, &lane)) != NULL &&
-           has_room(e, link, lane)) {
+           feed_has_room(e, link, lane)) {
         uint32_t slot = queue->items[queue->head];
-        if (feed_item(e, link, lane, slot)) {
+        bool is_done = feed_item(e, link, lane, slot);
+        if (!is_done && queue == &link->feed[lane] && queue->count > 1) {
             queue_pop(e, queue);
-            gb_know *know = know_find(link, slot);
-            if (know != NULL) {
-                know->queued &= (uint8_t)~GB_LANE_BIT(lane);
-                know->pulled &= (uint8_t)~GB_LANE_BIT(lane);
+            if (!queue_push(e, queue, slot)) {
+                link_doom(link, GB_CLOSE_BY_US);
+                feed_forget(link, lane, slot);
             }
+        } else if (is_done) {
+            queue_pop(e, queue);
+            feed_forget(link, lane, slot);
         }
         if (link->out.len >= GB_CHUNK_SIZE) {
             (void)effect_send(e, link);
         }
     }
+    note_backlog(e, link);
 }

@@ -84,17 +84,14 @@ static void next_stamp(gb_engine *e)
     }
 }
 
-/* What a digest says beside its entries (the slots in scratch). */
-typedef struct digest_plan {
-    uint8_t frame_type;
-    uint32_t request_id;
-    uint8_t bits;
-    const uint64_t *fingerprints; /* NULL: none */
-    const uint32_t *buckets;      /* NULL: none */
-    uint32_t bucket_count;
-} digest_plan;
+uint32_t gossip_list_all(gb_engine *e)
+{
+    uint32_t count = 0;
+    list_bucket(e, 0, NULL, &count);
+    return count;
+}
 
-static bool send_digest(gb_engine *e, gb_link *link, const digest_plan *plan, uint32_t count)
+bool gossip_send(gb_engine *e, gb_link *link, const gb_digest_plan *plan, uint32_t count)
 {
     if (!know_define(e, link, e->scratch, count)) {
         return false;
@@ -107,6 +104,12 @@ static bool send_digest(gb_engine *e, gb_link *link, const digest_plan *plan, ui
     if (plan->buckets != NULL) {
         gb_digest_put_buckets(&w, plan->bits, plan->buckets, plan->bucket_count);
     }
+    if (plan->is_direct) {
+        gb_digest_put_direct(&w);
+    }
+    if (plan->load != NULL) {
+        gb_digest_put_load(&w, plan->load);
+    }
     for (uint32_t i = 0; i < count; i++) {
         const gb_participant *p = gb_map_at(e->map, e->scratch[i]);
         gb_digest_entry entry = make_entry(p, plan->frame_type != GB_FRAME_SYN);
@@ -115,13 +118,24 @@ static bool send_digest(gb_engine *e, gb_link *link, const digest_plan *plan, ui
     return link_encoded(e, link, gb_digest_end(&w));
 }
 
+void gossip_begun(gb_engine *e, gb_link *link, uint32_t request_id)
+{
+    link->exchange_no = request_id;
+    link->exchange_at = e->now;
+    gossip_look_at(e, e->now + ENGINE_EXCHANGE_BOUND);
+    link->exchange_change_no = gb_map_change_no(e->map);
+    link->exchange_pulls = 0;
+    link->wants_exchange = false;
+    e->stats.exchanges_begun++;
+}
+
 void gossip_begin(gb_engine *e, gb_link *link)
 {
     if (link->exchange_no != 0) {
         return;
     }
     static const uint32_t whole[1] = {0};
-    digest_plan plan = {.frame_type = GB_FRAME_SYN, .request_id = engine_request_no(e)};
+    gb_digest_plan plan = {.frame_type = GB_FRAME_SYN, .request_id = engine_request_no(e)};
     uint32_t count = 0;
     uint64_t *fingerprints = NULL;
     next_stamp(e);
@@ -133,7 +147,7 @@ void gossip_begin(gb_engine *e, gb_link *link)
         if (plan.bits == 0) {
             plan.buckets = whole;
             plan.bucket_count = 1;
-            list_bucket(e, 0, NULL, &count);
+            count = gossip_list_all(e);
         } else {
             fingerprints =
                 gb_alloc_array(e->allocator, (size_t)1 << plan.bits, sizeof *fingerprints);
@@ -146,14 +160,8 @@ void gossip_begin(gb_engine *e, gb_link *link)
     }
     /* If this one does not make the hashes agree, the next compares everything. */
     link->needs_fingerprints = is_recent_enough;
-    if (send_digest(e, link, &plan, count)) {
-        link->exchange_no = plan.request_id;
-        link->exchange_at = e->now;
-        gossip_look_at(e, e->now + ENGINE_EXCHANGE_BOUND);
-        link->exchange_change_no = gb_map_change_no(e->map);
-        link->exchange_pulls = 0;
-        link->wants_exchange = false;
-        e->stats.exchanges_begun++;
+    if (gossip_send(e, link, &plan, count)) {
+        gossip_begun(e, link, plan.request_id);
     }
     gb_free(e->allocator, fingerprints);
 }
@@ -252,7 +260,7 @@ static uint32_t learn_digest(gb_engine *e, gb_link *link, const gb_digest *diges
         }
         for (uint8_t lane = 0; lane < GB_LANE_COUNT; lane++) {
             if (entry.version[lane] > gb_map_version(p, (gb_lane)lane) && pull_count < pull_max &&
-                pull_wanted(e, peer, (gb_lane)lane)) {
+                pull_wanted(e, link, peer, (gb_lane)lane)) {
                 pulls[pull_count] = p->slot * GB_LANE_COUNT + lane;
                 pull_count++;
             }
@@ -349,7 +357,7 @@ static uint32_t list_differing(gb_engine *e, const gb_digest *digest, uint32_t *
 static void answer_syn(gb_engine *e, gb_link *link, const gb_digest *digest,
                        const bucket_set *theirs, uint32_t request_id)
 {
-    digest_plan plan = {.frame_type = GB_FRAME_SYN_ACK, .request_id = request_id};
+    gb_digest_plan plan = {.frame_type = GB_FRAME_SYN_ACK, .request_id = request_id};
     uint32_t *buckets = NULL;
     uint32_t count;
     if (digest->has_fingerprints) {
@@ -363,12 +371,12 @@ static void answer_syn(gb_engine *e, gb_link *link, const gb_digest *digest,
     } else {
         count = list_answer(e, link, digest, theirs, true);
     }
-    (void)send_digest(e, link, &plan, count);
+    (void)gossip_send(e, link, &plan, count);
     gb_free(e->allocator, buckets);
     e->stats.exchanges_answered++;
 }
 
-static void end_exchange(gb_engine *e, gb_link *link)
+void gossip_ended(gb_engine *e, gb_link *link)
 {
     gb_event event = event_make(e, GB_EVENT_EXCHANGE);
     event.name = peer_name(e, link->peer);
@@ -405,10 +413,10 @@ static void answer_syn_ack(gb_engine *e, gb_link *link, const gb_digest *digest,
                            const bucket_set *theirs, uint32_t request_id)
 {
     learn_silence(e, link, digest, theirs);
-    digest_plan plan = {.frame_type = GB_FRAME_ACK, .request_id = request_id};
+    gb_digest_plan plan = {.frame_type = GB_FRAME_ACK, .request_id = request_id};
     uint32_t count = list_answer(e, link, digest, theirs, false);
-    (void)send_digest(e, link, &plan, count);
-    end_exchange(e, link);
+    (void)gossip_send(e, link, &plan, count);
+    gossip_ended(e, link);
 }
 
 void gossip_digest(gb_engine *e, gb_link *link, const gb_frame *frame)
@@ -427,7 +435,8 @@ void gossip_digest(gb_engine *e, gb_link *link, const gb_frame *frame)
     link->peer_hash = digest.map_hash;
     bucket_set theirs;
     read_buckets(&digest, &theirs);
-    uint32_t pull_max = digest.entries.left * GB_LANE_COUNT;
+    /* Deltas of a direct exchange come by themselves. */
+    uint32_t pull_max = digest.is_direct ? 0 : digest.entries.left * GB_LANE_COUNT;
     uint32_t *pulls = gb_alloc_array(e->allocator, pull_max + 1, sizeof *pulls);
     if (pulls == NULL) {
         link_fail(e, link, GB_ENOMEM, "out of memory");
@@ -436,7 +445,9 @@ void gossip_digest(gb_engine *e, gb_link *link, const gb_frame *frame)
     next_stamp(e);
     uint32_t pull_count = learn_digest(e, link, &digest, &theirs, pulls, pull_max);
     link->exchange_pulls += pull_count;
-    if (frame->type == GB_FRAME_SYN) {
+    if (digest.is_direct) {
+        paper_digest(e, link, frame, &digest);
+    } else if (frame->type == GB_FRAME_SYN) {
         answer_syn(e, link, &digest, &theirs, frame->request_id);
     } else if (frame->type == GB_FRAME_SYN_ACK) {
         answer_syn_ack(e, link, &digest, &theirs, frame->request_id);
@@ -461,7 +472,8 @@ static void compare_hashes(gb_engine *e, gb_link *link)
         know_agreed(e, link);
         return;
     }
-    if (link->exchange_no != 0 || link->pull_count > 0) {
+    bool is_for_rounds = engine_is_paper(e) && (link->features & GB_FEATURE_LOAD) != 0;
+    if (link->exchange_no != 0 || link->pull_count > 0 || is_for_rounds) {
         return;
     }
     link->mismatch_count++;
@@ -484,7 +496,10 @@ void gossip_heartbeat(gb_engine *e, gb_link *link, const gb_frame *frame)
     uint64_t round_trip = 0;
     link->peer_hash = heartbeat.map_hash;
     if (is_request) {
-        gb_heartbeat ours = {.map_hash = gb_map_hash(e->map)};
+        gb_heartbeat ours = {.map_hash = gb_map_hash(e->map), .has_load = heartbeat.has_load};
+        if (heartbeat.has_load) {
+            flow_answer(e, &heartbeat.load, &ours.load);
+        }
         if (!link_encoded(e, link,
                           gb_heartbeat_encode(&link->out, GB_FRAME_HEARTBEAT_ACK, frame->request_id,
                                               &ours))) {
@@ -499,6 +514,9 @@ void gossip_heartbeat(gb_engine *e, gb_link *link, const gb_frame *frame)
         }
         link->heartbeat_no = 0;
         round_trip = e->now - link->heartbeat_sent;
+        if (heartbeat.has_load) {
+            flow_moved(e, link, heartbeat.load.moved);
+        }
         compare_hashes(e, link);
     }
     if (e->has_detector) {
@@ -513,6 +531,8 @@ void gossip_heartbeat(gb_engine *e, gb_link *link, const gb_frame *frame)
 static void send_heartbeat(gb_engine *e, gb_link *link)
 {
     gb_heartbeat heartbeat = {.map_hash = gb_map_hash(e->map)};
+    /* In the paper's mode loads travel with the digests. */
+    heartbeat.has_load = !engine_is_paper(e) && flow_ask(e, link, &heartbeat.load);
     uint32_t no = engine_request_no(e);
     if (link_encoded(e, link,
                      gb_heartbeat_encode(&link->out, GB_FRAME_HEARTBEAT, no, &heartbeat))) {
@@ -643,23 +663,35 @@ static gb_time_us link_due(gb_engine *e, gb_link *link)
     return next;
 }
 
+void gossip_round(gb_engine *e)
+{
+    if (e->now < e->round_at) {
+        return;
+    }
+    e->round_at = e->now + e->settings.gossip_interval_us;
+    e->exchange_tokens = e->settings.exchanges_per_round;
+    e->stats.rounds++;
+    effects_trim(e);
+    GB_LIST_EACH(node, &e->links)
+    {
+        link_trim(e, link_of(node));
+        link_touch(link_of(node));
+    }
+    flow_round(e);
+    if (engine_is_paper(e)) {
+        paper_round(e);
+    }
+}
+
 gb_time_us gossip_due(gb_engine *e)
 {
-    if (e->now >= e->round_at) {
-        e->round_at = e->now + e->settings.gossip_interval_us;
-        e->exchange_tokens = e->settings.exchanges_per_round;
-        e->stats.rounds++;
-        effects_trim(e);
-        GB_LIST_EACH(node, &e->links)
-        {
-            link_trim(e, link_of(node));
-            link_touch(link_of(node));
-        }
-    }
+    gossip_round(e);
     if (e->now >= e->random_at) {
         e->random_at =
             e->now + ENGINE_RANDOM_INTERVAL / 2 + gb_rng_below(&e->rng, ENGINE_RANDOM_INTERVAL);
-        visit_random(e);
+        if (!engine_is_paper(e)) {
+            visit_random(e);
+        }
     }
     if (e->now >= e->links_look_at) {
         e->links_look_at = GB_NO_TIME;

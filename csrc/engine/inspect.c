@@ -62,8 +62,7 @@ gb_err gb_engine_visit_records(const gb_engine *e, gb_slice name, gb_lane lane,
     if (p == NULL || lane >= GB_LANE_COUNT) {
         return GB_EUNKNOWN_NODE;
     }
-    const gb_lane_state *state = gb_map_lane(p, lane);
-    for (const gb_record *r = state == NULL ? NULL : gb_lane_after(state, version_after); r != NULL;
+    for (const gb_record *r = gb_lane_after(gb_map_lane(p, lane), version_after); r != NULL;
          r = r->newer) {
         gb_delta delta = record_delta(r);
         uint64_t digest = gb_hash_combine(r->type, gb_fnv1a(GB_FNV1A_BASIS, delta.value));
@@ -80,6 +79,9 @@ gb_err gb_engine_value(const gb_engine *e, gb_slice name, gb_lane lane, gb_slice
     const gb_participant *p = gb_map_find(e->map, name);
     if (p == NULL || lane >= GB_LANE_COUNT) {
         return GB_EUNKNOWN_NODE;
+    }
+    if (p->is_self) {
+        return gb_engine_get_own(e, lane, group, key, out);
     }
     const gb_record *r = gb_map_get(p, lane, group, key);
     if (r == NULL || gb_record_is_tombstone(r)) {

@@ -12,6 +12,7 @@
 
 #include <goferbroke/engine.h>
 
+#include "engine/flow.h"
 #include "platform/alloc.h"
 #include "platform/assert.h"
 #include "platform/hash.h"
@@ -139,6 +140,7 @@ typedef struct gb_peer {
     bool is_wanted;    /* a neighbour on the rings, or the mesh */
     bool is_successor; /* we are the one who dials */
     bool is_graft_pending;
+    bool is_visit_due; /* in the paper's mode: an exchange as soon as the dialled link is there */
 } gb_peer;
 _Static_assert(sizeof(gb_peer) <= 136, "a simulation holds millions of them");
 
@@ -187,7 +189,8 @@ typedef struct gb_link {
     bool is_counted; /* in client_count */
     bool is_gone;    /* the driver has closed it, was told to, or never heard of it */
     uint8_t doom_cause;
-    gb_peer *peer; /* open member links alone; NULL else */
+    uint64_t features; /* that both sides have */
+    gb_peer *peer;     /* open member links alone; NULL else */
     gb_engine *engine;
     gb_list_node touched; /* in engine->touched: the next flush looks at it */
     uint64_t instance;
@@ -203,9 +206,12 @@ typedef struct gb_link {
     uint16_t dial_port;
 
     gb_parser *parser;
-    gb_out out;           /* collected since the last flush */
-    size_t queued;        /* handed to the driver, not yet sent */
-    gb_time_us opened_at; /* of the present state */
+    gb_out out;                 /* collected since the last flush */
+    size_t queued;              /* handed to the driver, not yet sent */
+    gb_time_us backed_up_since; /* since then something waits for room; GB_NO_TIME: nothing */
+    uint64_t flow_known;        /* what the peer knew of our data, and lacked, when flow.c last */
+    uint64_t flow_lag;          /* looked and it had learned something; versions */
+    gb_time_us opened_at;       /* of the present state */
     gb_time_us established_at;
     gb_time_us duplicate_at; /* when `duplicate_ping` was sent */
     gb_time_us heard_at;
@@ -405,6 +411,8 @@ struct gb_engine {
     gb_time_us limit_told_at;
     gb_time_us next_due; /* as of the last flush: what the …_due functions said */
 
+    gb_flow flow;
+
     uint32_t *stamps; /* by slot: marks of the digest being processed */
     uint32_t stamp_count;
     uint32_t stamp;
@@ -457,6 +465,7 @@ gb_err self_set(gb_engine *e, gb_lane lane, gb_slice group, gb_slice key, uint8_
 /* Own records of a former generation. Errors of the first: GB_ENOMEM: some are still kept. */
 gb_err self_publish_kept(gb_engine *e);
 void self_release_kept(gb_engine *e);
+gb_err self_delete(gb_engine *e, gb_lane lane, gb_slice group, gb_slice key);
 /* The part of engine_settle that concerns our own participant. */
 void self_settle(gb_engine *e);
 static inline gb_time_us earlier(gb_time_us a, gb_time_us b)
@@ -619,6 +628,13 @@ void feed_link(gb_engine *e, gb_link *link);
 bool feed_is_empty(const gb_link *link);
 void feed_deinit(gb_engine *e, gb_link *link);
 
+bool feed_has_room(const gb_engine *e, const gb_link *link, gb_lane lane);
+
+static inline bool engine_is_paper(const gb_engine *e)
+{
+    return e->settings.gossip_mode == GB_GOSSIP_PAPER;
+}
+
 /* ---- gossip.c ----------------------------------------------------------------------------------
  */
 
@@ -635,7 +651,28 @@ static inline void gossip_look_at(gb_engine *e, gb_time_us at)
 {
     e->links_look_at = earlier(e->links_look_at, at);
 }
+/* What a digest says beside its entries. */
+typedef struct gb_digest_plan {
+    uint8_t frame_type;
+    uint32_t request_id;
+    uint8_t bits;
+    bool is_direct;
+    const uint64_t *fingerprints; /* NULL: none */
+    const uint32_t *buckets;      /* NULL: none */
+    uint32_t bucket_count;
+    const gb_load *load; /* NULL: none */
+} gb_digest_plan;
+/* A digest whose entries are the first `count` slots in scratch. */
+bool gossip_send(gb_engine *e, gb_link *link, const gb_digest_plan *plan, uint32_t count);
+/* Every participant into scratch; returns how many. */
+uint32_t gossip_list_all(gb_engine *e);
+/* `link` is in an exchange that we began with this request. */
+void gossip_begun(gb_engine *e, gb_link *link, uint32_t request_id);
+/* It has ended: tell the host. */
+void gossip_ended(gb_engine *e, gb_link *link);
 void gossip_digest(gb_engine *e, gb_link *link, const gb_frame *frame);
+/* Begin a round if it is time. */
+void gossip_round(gb_engine *e);
 /* Rounds and heartbeats that are due. Returns when the next thing is. */
 gb_time_us gossip_due(gb_engine *e);
 /* Some link other than `except` should be asked what we miss. */
@@ -649,7 +686,7 @@ const gb_pull_state *pull_state(const gb_peer *peer, gb_lane lane);
 /* The same, to change; NULL without memory. */
 gb_pull_state *pull_state_at(gb_engine *e, gb_peer *peer, gb_lane lane);
 /* Ask the link's peer for a lane where nobody else is being asked; collected in `list`. */
-bool pull_wanted(gb_engine *e, gb_peer *peer, gb_lane lane);
+bool pull_wanted(const gb_engine *e, const gb_link *link, const gb_peer *peer, gb_lane lane);
 /* PULL these (slot, lane) pairs: `count` numbers slot * GB_LANE_COUNT + lane. */
 void pull_send(gb_engine *e, gb_link *link, const uint32_t *pairs, uint32_t count);
 void pull_serve(gb_engine *e, gb_link *link, gb_list_cursor *cursor);

@@ -79,6 +79,8 @@ gb_err link_open(gb_engine *e, uint8_t role, gb_link_purpose purpose, gb_link **
     link->heard_at = e->now;
     link->heartbeat_at = GB_NO_TIME;
     link->unwanted_since = GB_NO_TIME;
+    link->backed_up_since = GB_NO_TIME;
+    link->flow_lag = UINT64_MAX; /* whatever it is at first, it was not less before */
     gb_out_init(&link->out, e->allocator);
     gb_list_push_back(&e->links, &link->node);
     e->link_index[e->link_count] = (gb_link_place){link->id, link};
@@ -261,6 +263,7 @@ void link_close(gb_engine *e, gb_link *link, uint8_t cause)
         join_seed_closed(e, link, GB_OK, gb_slice_make(NULL, 0));
     }
     probe_link_lost(e, link->id);
+    flow_link_lost(e, link);
 }
 
 void link_bye(gb_engine *e, gb_link *link, uint8_t cause, gb_err code, const char *text)
@@ -345,6 +348,7 @@ void link_established(gb_engine *e, gb_link *link, gb_peer *peer, const gb_hello
     link->heard_at = e->now;
     link->peer = peer;
     link->instance = hello->instance;
+    link->features = hello->features & GB_FEATURES_OURS;
     link->peer_hash = hello->map_hash;
     if (peer->dialling == link) {
         peer->dialling = NULL;
@@ -374,12 +378,15 @@ void link_established(gb_engine *e, gb_link *link, gb_peer *peer, const gb_hello
     }
     gossip_look_at(e, earlier(link->heartbeat_at, e->now + e->settings.link_timeout_us));
     gossip_look_at(e, link->purpose == PURPOSE_VISIT ? e->now + ENGINE_S / 2 : GB_NO_TIME);
-    if (link->peer_hash == gb_map_hash(e->map)) {
+    if (peer->is_visit_due && link->purpose == PURPOSE_VISIT) {
+        paper_begin(e, link);
+    } else if (link->peer_hash == gb_map_hash(e->map)) {
         know_agreed(e, link);
         link->was_exchanged = true;
     } else if (link->is_dialled) {
         gossip_begin(e, link);
     }
+    peer->is_visit_due = false;
     e->is_established = e->is_established || e->is_joining || e->is_joined;
     e->dial_check_at = e->now; /* it may be outside the rings */
 }

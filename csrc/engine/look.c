@@ -13,6 +13,10 @@ void gb_engine_read_stats(const gb_engine *e, gb_engine_stats *out)
     out->links_all = e->link_count;
     out->clients = e->client_count;
     out->map_hash = gb_map_hash(e->map);
+    out->tau_micro = e->flow.tau;
+    out->rho_micro = flow_rho(e);
+    out->is_pacing = e->flow.is_on;
+    out->pending_count = gb_map_waiting_count(e->map);
     GB_LIST_EACH(node, &e->links)
     {
         const gb_link *link = link_of(node);
@@ -78,6 +82,29 @@ static void check_indexes(const gb_engine *e, const gb_link *link)
         }
     }
     GB_ASSERT(loose == link->loose_count && loose <= link->loose_capacity);
+}
+
+gb_err gb_engine_get_own(const gb_engine *e, gb_lane lane, gb_slice group, gb_slice key,
+                         gb_delta *out)
+{
+    if (lane >= GB_LANE_COUNT) {
+        return GB_ENOTFOUND;
+    }
+    const gb_record *record = gb_map_waiting_get(e->map, lane, group, key);
+    if (record == NULL) {
+        record = gb_map_get(e->self, lane, group, key);
+    }
+    if (record == NULL || gb_record_is_tombstone(record) ||
+        (record->version == 0 && record->expires_us <= e->now)) {
+        return GB_ENOTFOUND;
+    }
+    *out = (gb_delta){.version = record->version,
+                      .type = record->type,
+                      .ttl_ms = record->ttl_ms,
+                      .group = gb_record_group(record),
+                      .key = gb_record_key(record),
+                      .value = gb_record_value(record)};
+    return GB_OK;
 }
 
 static void check_link(const gb_engine *e, const gb_link *link)
@@ -158,4 +185,6 @@ void gb_engine_check(const gb_engine *e)
         GB_ASSERT(peer_addresses(e, peer, &memory, &addresses) == peer->address_count);
     }
     GB_ASSERT(e->kept_at <= e->kept_count);
+    GB_ASSERT(e->flow.tau <= flow_ceiling(e));
+    GB_ASSERT(e->flow.is_on || engine_is_paper(e) || e->flow.tau == flow_ceiling(e));
 }

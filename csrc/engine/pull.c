@@ -32,8 +32,11 @@ static void pulls_settle(gb_engine *e, gb_peer *peer)
     peer->pulls = NULL;
 }
 
-bool pull_wanted(gb_engine *e, gb_peer *peer, gb_lane lane)
+bool pull_wanted(const gb_engine *e, const gb_link *link, const gb_peer *peer, gb_lane lane)
 {
+    if (engine_is_paper(e) && lane_is_data(lane) && (link->features & GB_FEATURE_LOAD) != 0) {
+        return false; /* rounds bring it */
+    }
     const gb_pull_state *pull = pull_state(peer, lane);
     return pull->link == 0 && e->now >= pull->refused_until;
 }

@@ -11,7 +11,8 @@
 /* System facts are never pushed: they are not worth a message each. */
 static bool lane_is_pushed(const gb_engine *e, gb_lane lane)
 {
-    return lane != GB_LANE_SYSTEM && !e->settings.is_push_disabled;
+    bool is_for_rounds = engine_is_paper(e) && lane_is_data(lane);
+    return lane != GB_LANE_SYSTEM && !is_for_rounds && !e->settings.is_push_disabled;
 }
 
 static bool i_have_push(gb_engine *e, gb_link *link, uint32_t slot)
@@ -315,7 +316,7 @@ void push_i_have(gb_engine *e, gb_link *link, gb_list_cursor *cursor)
             continue; /* our own news on their way back; a restored snapshot shows in DELTAS */
         }
         raise_known(e, link, p->slot, lane, entry.version);
-        if (entry.version > gb_map_version(p, lane) && pull_wanted(e, peer, lane)) {
+        if (entry.version > gb_map_version(p, lane) && pull_wanted(e, link, peer, lane)) {
             graft_later(e, link, peer);
         }
     }
@@ -343,7 +344,8 @@ void push_graft(gb_engine *e, gb_link *link, gb_list_cursor *cursor)
                 return;
             }
             know->resetting &= (uint8_t)~bit;
-            if (entry.version[lane] < gb_map_version(p, (gb_lane)lane) && lane != GB_LANE_SYSTEM) {
+            if (entry.version[lane] < gb_map_version(p, (gb_lane)lane) &&
+                lane_is_pushed(e, (gb_lane)lane)) {
                 (void)feed_enqueue(e, link, p, (gb_lane)lane, false, 0);
             }
         }

@@ -319,6 +319,7 @@ void ring_dial_failed(gb_engine *e, gb_peer *peer)
         pause = ENGINE_DIAL_BACKOFF_MAX;
     }
     peer->dial_failures++;
+    peer->is_visit_due = false;
     peer->dial_at = e->now + pause / 2 + gb_rng_below(&e->rng, pause / 2 + 1);
     e->dial_check_at = e->now;
 }

@@ -54,6 +54,16 @@ gb_err self_set(gb_engine *e, gb_lane lane, gb_slice group, gb_slice key, uint8_
     return err;
 }
 
+gb_err self_delete(gb_engine *e, gb_lane lane, gb_slice group, gb_slice key)
+{
+    know_before_change(e, e->self);
+    gb_err err = gb_map_delete(e->map, e->self, lane, group, key, e->now);
+    if (err == GB_OK) {
+        push_changed(e, e->self, lane, NULL);
+    }
+    return err;
+}
+
 /* ---- A new generation of our own ----------------------------------------------------------------
  */
 

@@ -194,6 +194,7 @@ void gb_map_check(const gb_map *map)
     GB_ASSERT(purge_count == map->purge.count);
     check_table(&map->participants, gb_participant_table_hash_of);
     check_changed_order(map);
+    gb_waiting_check(map);
     gb_map_graves_check(map);
     for (gb_lane lane = 0; lane < GB_LANE_COUNT; lane++) {
         GB_ASSERT(map->self != NULL || map->expiry[lane].count == 0);

@@ -26,6 +26,17 @@ uint64_t gb_map_bytes_after(const gb_participant *participant, gb_lane lane, uin
     return size;
 }
 
+uint32_t gb_map_count_after(const gb_participant *participant, gb_lane lane, uint64_t from,
+                            uint32_t count_max)
+{
+    uint32_t count = 0;
+    for (const gb_record *record = gb_map_lane(participant, lane)->newest;
+         record != NULL && record->version > from && count < count_max; record = record->older) {
+        count++;
+    }
+    return count;
+}
+
 /* Where the message begins, and whether it is part of a reset. */
 static void selection_begin(const gb_lane_state *lane, gb_selection *selection)
 {
@@ -56,7 +67,7 @@ gb_err gb_map_select(const gb_map *map, const gb_participant *participant, gb_la
     gb_record *last = NULL;
     gb_record *record = gb_lane_after(state, chosen.from);
     chosen.count = 0;
-    while (record != NULL) {
+    while (record != NULL && (chosen.count_max == 0 || chosen.count < chosen.count_max)) {
         gb_delta delta = record_delta(record);
         if (!gb_deltas_try_add(&writer, &delta)) {
             break;

@@ -25,6 +25,7 @@ gb_err gb_map_open(const gb_map_options *options, gb_map **out)
     for (gb_lane lane = 0; lane < GB_LANE_COUNT; lane++) {
         gb_heap_init(&map->expiry[lane], allocator);
     }
+    gb_waiting_init(&map->waiting);
     gb_map_graves_init(map);
     *out = map;
     return GB_OK;
@@ -46,6 +47,7 @@ void gb_map_close(gb_map *map)
             gb_participant_free(allocator, map->slots[slot]);
         }
     }
+    gb_waiting_deinit(&map->waiting, allocator);
     gb_map_graves_deinit(map);
     gb_table_deinit(&map->participants, allocator);
     gb_free(allocator, map->slots);

@@ -109,6 +109,11 @@ bool gb_map_staged(const gb_participant *participant, gb_lane lane, uint64_t *ve
  * "small first". */
 uint64_t gb_map_bytes_after(const gb_participant *participant, gb_lane lane, uint64_t from);
 
+/* Deltas after `from`, tombstones included; at most `count_max` are counted. Costs what it counts.
+ */
+uint32_t gb_map_count_after(const gb_participant *participant, gb_lane lane, uint64_t from,
+                            uint32_t count_max);
+
 /* ---- Own writes ------------------------------------------------------------------------------ */
 
 /* Set a key of self. The version given is the lane's next. Setting the same type, value and ttl
@@ -127,6 +132,40 @@ gb_time_us gb_map_expire(gb_map *map, gb_time_us now, uint32_t count_max, uint8_
  * In strides: for a sixteenth of the grace after a purge nothing more is purged, so that floors do
  * not rise all the time under transfers. Returns when to call again (UINT64_MAX: no tombstones). */
 gb_time_us gb_map_purge(gb_map *map, gb_time_us now, uint32_t count_max);
+
+/* ---- Own changes that wait for a version (waiting.c) ------------------------------------------
+ */
+
+/* Have a change of self wait: one for each key of a lane; the newest wins and keeps the place of
+ * the one before. Readers see it from now on (gb_map_read_waiting); lane, version and hash don't
+ * know of it. A TTL counts from now. Errors: as gb_map_set; keys that wait count against the limit.
+ */
+gb_err gb_map_wait(gb_map *map, gb_lane lane, gb_slice group, gb_slice key, uint8_t type,
+                   gb_slice value, uint32_t ttl_ms, gb_time_us now);
+/* Have a delete wait; a set that waits for a key that its lane does not have just goes.
+ * Errors: GB_ENOTFOUND (no such key, or its delete waits already), GB_ENOMEM: nothing changed. */
+gb_err gb_map_wait_delete(gb_map *map, gb_lane lane, gb_slice group, gb_slice key);
+/* Give the change that has waited longest its version: it is in its lane from now on. `*lane` is
+ * set unless nothing waits.
+ * Errors: GB_ENOTFOUND (nothing waits), GB_ENOMEM (it goes on waiting); others (a limit that was
+ * lowered meanwhile) as gb_map_set: the change is dropped. */
+gb_err gb_map_admit(gb_map *map, gb_time_us now, gb_lane *lane);
+uint32_t gb_map_waiting_count(const gb_map *map);
+/* Keys of self, tombstones and new keys that wait included. */
+uint32_t gb_map_own_key_count(const gb_map *map);
+/* Owner thread: the change that has waited longest, walk with ->newer; the lane of one; the one of
+ * a key. NULL: none. A tombstone stands for a delete. */
+gb_record *gb_map_waiting_first(const gb_map *map);
+gb_lane gb_map_waiting_lane(gb_record *record);
+gb_record *gb_map_waiting_get(const gb_map *map, gb_lane lane, gb_slice group, gb_slice key);
+/* Any thread, inside a read section: the change that waits for a key, referenced for the caller; a
+ * tombstone says that the key is deleted, so does one that expires_us is over for. NULL: none
+ * waits. Look here first and at the lane second: changes go that way. */
+gb_record *gb_map_read_waiting(const gb_map *map, gb_lane lane, gb_slice group, gb_slice key);
+/* Any thread, inside a read section: calls `visit` for each change that waits in a lane, in no
+ * particular order, tombstones included; false stops. */
+void gb_map_read_waiting_lane(const gb_map *map, gb_lane lane,
+                              bool (*visit)(void *user, gb_record *record), void *user);
 
 /* ---- Receiving ------------------------------------------------------------------------------- */
 
@@ -166,12 +205,13 @@ void gb_map_drop_staged(gb_map *map, gb_participant *participant, gb_lane lane);
 /* ---- Sending --------------------------------------------------------------------------------- */
 
 typedef struct gb_selection {
-    uint64_t from;  /* in: what the receiver knows; out: where the message really began */
-    uint64_t floor; /* in: the receiver's purge floor (a PULL states it), else 0 */
-    uint64_t to;    /* out: what the receiver knows afterwards */
-    uint8_t flags;  /* in: GB_DELTAS_PULLED, and GB_DELTAS_RESET to go on with a reset */
-                    /* out: the flags of the message */
-    uint32_t count; /* out: deltas in it */
+    uint64_t from;      /* in: what the receiver knows; out: where the message really began */
+    uint64_t floor;     /* in: the receiver's purge floor (a PULL states it), else 0 */
+    uint64_t to;        /* out: what the receiver knows afterwards */
+    uint8_t flags;      /* in: GB_DELTAS_PULLED, and GB_DELTAS_RESET to go on with a reset */
+                        /* out: the flags of the message */
+    uint32_t count_max; /* in: at most so many deltas; 0: as many as fit */
+    uint32_t count;     /* out: deltas in it */
 } gb_selection;
 
 /* Append one DELTAS frame of at most about `size_max` bytes to `out` with what follows

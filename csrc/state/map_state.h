@@ -11,6 +11,16 @@
 #include "platform/heap.h"
 #include "platform/list.h"
 
+/* Own changes that wait for their version (waiting.c). */
+typedef struct gb_waiting_set {
+    gb_table tables[GB_LANE_COUNT]; /* of gb_record; readers probe them */
+    gb_record *oldest;              /* in the order in which their keys began to wait */
+    gb_record *newest;
+    uint32_t count;
+    uint32_t new_count; /* keys that their lanes don't have */
+    uint64_t byte_count;
+} gb_waiting_set;
+
 struct gb_map {
     gb_map_options options; /* `allocator` is never NULL here */
     gb_table participants;  /* of gb_participant, by seeded hash of the name; readers probe it */
@@ -26,6 +36,7 @@ struct gb_map {
     gb_time_us purge_after_us;     /* no floor is raised by purging before it */
     gb_heap purge;                 /* lanes that have tombstones, by when the oldest came */
     gb_heap expiry[GB_LANE_COUNT]; /* self's records that have a TTL */
+    gb_waiting_set waiting;
     gb_hash_map graves;
     gb_list grave_order; /* by the end of their time */
 };
@@ -97,6 +108,17 @@ void gb_map_tell(const gb_map *map, const gb_participant *participant, gb_lane l
  * the heap of purging.
  * Errors: GB_ENOMEM: nothing visible changed. */
 gb_err gb_map_reserve(gb_map *map, gb_lane_state *lane, uint32_t key_count, bool with_tombstones);
+
+/* What gb_map_set refuses of a key of self; `is_new`: one key more. */
+gb_err gb_map_set_check(const gb_map *map, gb_lane lane, gb_slice group, gb_slice key, uint8_t type,
+                        gb_slice value, bool is_new);
+
+/* ---- Waiting (waiting.c) ----------------------------------------------------------------------
+ */
+
+void gb_waiting_init(gb_waiting_set *set);
+void gb_waiting_deinit(gb_waiting_set *set, const gb_allocator *allocator);
+void gb_waiting_check(const gb_map *map);
 
 /* ---- Digests (digest_select.c) ----------------------------------------------------------------
  */

@@ -26,8 +26,8 @@ static void write_publish(gb_map *map, gb_lane_state *lane, gb_record *record)
     gb_map_retire_record(map, before);
 }
 
-static gb_err set_check(const gb_map *map, const gb_participant *self, gb_lane lane, gb_slice group,
-                        gb_slice key, uint8_t type, gb_slice value, bool is_new)
+gb_err gb_map_set_check(const gb_map *map, gb_lane lane, gb_slice group, gb_slice key, uint8_t type,
+                        gb_slice value, bool is_new)
 {
     if (group.len == 0 || group.len > GB_GROUP_SIZE_MAX) {
         return GB_EGROUP;
@@ -45,7 +45,10 @@ static gb_err set_check(const gb_map *map, const gb_participant *self, gb_lane l
     if (err != GB_OK) {
         return err;
     }
-    uint64_t count = gb_map_keys_counted(self, lane);
+    uint64_t count = gb_map_keys_counted(map->self, lane);
+    if (lane != GB_LANE_MEMBERSHIP) {
+        count += map->waiting.new_count; /* places that are spoken for */
+    }
     return is_new && count >= gb_map_key_count_max(map, lane) ? GB_EKEYS : GB_OK;
 }
 
@@ -55,7 +58,7 @@ gb_err gb_map_set(gb_map *map, gb_participant *self, gb_lane lane, gb_slice grou
     GB_ASSERT(self->is_self && map->self == self);
     uint32_t hash = gb_lane_key_hash(map->options.hash_seed, group, key);
     bool is_new = gb_lane_find(gb_map_lane(self, lane), hash, group, key) == NULL;
-    gb_err err = set_check(map, self, lane, group, key, type, value, is_new);
+    gb_err err = gb_map_set_check(map, lane, group, key, type, value, is_new);
     gb_lane_state *state = NULL;
     if (err == GB_OK) {
         err = gb_map_lane_open(map, self, lane, &state);

@@ -188,8 +188,14 @@ gb_err gb_node_client_send(gb_node *node, uint64_t link, uint8_t frame_type, uin
 static bool own_has_key(void *user, gb_lane lane, gb_slice group, gb_slice key)
 {
     gb_node *node = user;
-    gb_record *record = NULL;
     _Atomic uint32_t *section = gb_epoch_enter(&node->epoch);
+    gb_record *record = gb_map_read_waiting(node->map, lane, group, key);
+    if (record != NULL) {
+        gb_epoch_exit(section);
+        bool is_set = !gb_record_is_tombstone(record);
+        gb_record_release(node->allocator, record);
+        return is_set;
+    }
     gb_err err = gb_map_read_value(node->map, gb_slice_make(node->name, node->name_size), lane,
                                    group, key, gb_now(), &record, NULL);
     gb_epoch_exit(section);

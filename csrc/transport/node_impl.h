@@ -165,6 +165,9 @@ void gb_node_count_keys(gb_node *node);
 /* Replace the published picture of the members. */
 void gb_node_publish_members(gb_node *node, gb_time_us now);
 
+/* node_read.c. Any thread: the own change that waits for a key, for the loop or for its version;
+ * referenced for the caller. NULL: none. */
+gb_record *gb_node_find_waiting(gb_node *node, gb_lane lane, gb_slice group, gb_slice key);
 /* node_open.c. Any thread: what gb_node_set refuses. */
 void gb_node_set_limits(gb_node *node, const gb_engine_settings *settings);
 

@@ -269,10 +269,7 @@ static gb_err apply_change(gb_node *node, const gb_pending_change *change, gb_ti
 
 void gb_node_count_keys(gb_node *node)
 {
-    const gb_participant *self = gb_map_find(node->map, gb_slice_make(node->name, node->name_size));
-    if (self != NULL) {
-        gb_pending_count_keys(&node->pending, self->key_count);
-    }
+    gb_pending_count_keys(&node->pending, gb_map_own_key_count(node->map));
 }
 
 /* true: there is more, and nothing but the budget of this turn stands against it. */

@@ -58,6 +58,25 @@ static bool name_is_own(const gb_node *node, gb_slice name)
     return gb_slice_equal(name, gb_slice_make(node->name, node->name_size));
 }
 
+/* First what waits for the loop, then what waits for its version, then the map: changes go that
+ * way, and one that moves on meanwhile is seen twice rather than not at all. */
+gb_record *gb_node_find_waiting(gb_node *node, gb_lane lane, gb_slice group, gb_slice key)
+{
+    gb_record *record = gb_pending_find(&node->pending, lane, group, key);
+    if (record == NULL) {
+        _Atomic uint32_t *section = gb_epoch_enter(&node->epoch);
+        record = gb_map_read_waiting(node->map, lane, group, key);
+        gb_epoch_exit(section);
+    }
+    return record;
+}
+
+/* A delete, or a set whose time was over before it had a version. */
+static bool waiting_is_gone(const gb_record *record)
+{
+    return gb_record_is_tombstone(record) || record->expires_us <= gb_now();
+}
+
 gb_err gb_node_get(gb_node *node, gb_slice name, gb_lane lane, gb_slice group, gb_slice key,
                    gb_record **out, uint64_t *generation)
 {
@@ -65,10 +84,8 @@ gb_err gb_node_get(gb_node *node, gb_slice name, gb_lane lane, gb_slice group, g
         return GB_ENOTFOUND;
     }
     if (name_is_own(node, name)) {
-        /* First what waits, then the map: what goes from there to here meanwhile is seen twice
-         * rather than not at all. */
-        gb_record *record = gb_pending_find(&node->pending, lane, group, key);
-        if (record != NULL && gb_record_is_tombstone(record)) {
+        gb_record *record = gb_node_find_waiting(node, lane, group, key);
+        if (record != NULL && waiting_is_gone(record)) {
             gb_record_release(node->allocator, record);
             return GB_ENOTFOUND;
         }
@@ -143,14 +160,32 @@ static bool collect(void *user, gb_record *record)
     return true;
 }
 
-/* The own changes that wait, as the beginning of the list. */
-static gb_err collect_pending(gb_node *node, gb_lane lane, record_list *list)
+/* Those from `begin` on hide what is collected later. */
+static gb_err overlay_from(record_list *list, size_t begin)
+{
+    gb_err err = list->err;
+    for (size_t i = begin; i < list->count && err == GB_OK; i++) {
+        err =
+            gb_hash_map_insert(&list->overlay, record_key_hash(list->records[i]), list->records[i]);
+    }
+    return err;
+}
+
+/* The own changes that wait, as the beginning of the list: those for the loop, then those for their
+ * version. */
+static gb_err collect_waiting(gb_node *node, gb_lane lane, record_list *list)
 {
     gb_err err = gb_pending_list(&node->pending, lane, &list->records, &list->count);
     list->capacity = list->count;
-    for (size_t i = 0; i < list->count && err == GB_OK; i++) {
-        err =
-            gb_hash_map_insert(&list->overlay, record_key_hash(list->records[i]), list->records[i]);
+    if (err == GB_OK) {
+        err = overlay_from(list, 0);
+    }
+    if (err == GB_OK) {
+        size_t begin = list->count;
+        _Atomic uint32_t *section = gb_epoch_enter(&node->epoch);
+        gb_map_read_waiting_lane(node->map, lane, collect, list);
+        gb_epoch_exit(section);
+        err = overlay_from(list, begin);
     }
     return err;
 }
@@ -164,7 +199,8 @@ gb_err gb_node_list(gb_node *node, gb_slice name, gb_lane lane,
     }
     record_list list = {.allocator = node->allocator};
     gb_hash_map_init(&list.overlay, node->allocator, record_is, NULL);
-    gb_err err = name_is_own(node, name) ? collect_pending(node, lane, &list) : GB_OK;
+    gb_err err = name_is_own(node, name) ? collect_waiting(node, lane, &list) : GB_OK;
+    size_t waiting_count = list.count;
     if (err == GB_OK) {
         _Atomic uint32_t *section = gb_epoch_enter(&node->epoch);
         err = gb_map_read_lane(node->map, name, lane, gb_now(), collect, &list, generation);
@@ -173,7 +209,8 @@ gb_err gb_node_list(gb_node *node, gb_slice name, gb_lane lane,
     err = err == GB_OK ? list.err : err;
     bool goes_on = err == GB_OK;
     for (size_t i = 0; i < list.count; i++) {
-        if (goes_on && !gb_record_is_tombstone(list.records[i])) {
+        bool is_gone = i < waiting_count && waiting_is_gone(list.records[i]);
+        if (goes_on && !is_gone) {
             goes_on = visit(user, list.records[i]);
         }
         gb_record_release(node->allocator, list.records[i]);

@@ -362,36 +362,49 @@ static void job_run(uv_work_t *work)
     }
 }
 
-/* All live user deltas of self, referenced. */
+static void snapshot_add(store_job *job, gb_record *record, gb_time_us now, uint64_t now_ms)
+{
+    uint64_t expires_ms = 0;
+    if (record->ttl_ms != 0) {
+        uint64_t left_us = record->expires_us > now ? record->expires_us - now : 0;
+        expires_ms = now_ms + left_us / 1000 + 1;
+    }
+    job->deltas[job->delta_count] = (gb_journal_delta){gb_record_ref(record), expires_ms};
+    job->delta_count++;
+}
+
+/* The newest of all live user deltas of self, referenced; those that wait for a version included.
+ */
 static gb_err store_snapshot(gb_store *store, store_job *job)
 {
     const gb_participant *self =
         gb_map_find(store->map, gb_slice_make(store->name, store->name_size));
-    size_t count = self == NULL ? 0 : self->key_count;
+    size_t count = (self == NULL ? 0 : self->key_count) + gb_map_waiting_count(store->map);
     job->delta_count = 0;
     job->deltas = gb_alloc_array(store->allocator, count + 1, sizeof *job->deltas);
     if (job->deltas == NULL) {
         return GB_ENOMEM;
     }
-    uint64_t live_size = 0;
     gb_time_us now = gb_now();
     uint64_t now_ms = wall_ms();
     gb_record *record = self == NULL ? NULL : gb_map_first(self, GB_LANE_USER);
     for (; record != NULL; record = record->newer) {
-        if (gb_record_is_tombstone(record)) {
-            continue;
+        bool is_outdated = gb_map_waiting_get(store->map, GB_LANE_USER, gb_record_group(record),
+                                              gb_record_key(record)) != NULL;
+        if (!is_outdated && !gb_record_is_tombstone(record)) {
+            snapshot_add(job, record, now, now_ms);
         }
-        GB_ASSERT(job->delta_count < count);
-        uint64_t expires_ms = 0;
-        if (record->ttl_ms != 0) {
-            uint64_t left_us = record->expires_us > now ? record->expires_us - now : 0;
-            expires_ms = now_ms + left_us / 1000 + 1;
-        }
-        job->deltas[job->delta_count] = (gb_journal_delta){gb_record_ref(record), expires_ms};
-        job->delta_count++;
-        live_size += gb_journal_entry_size(record);
     }
-    store->live_size = live_size;
+    for (record = gb_map_waiting_first(store->map); record != NULL; record = record->newer) {
+        if (gb_map_waiting_lane(record) == GB_LANE_USER && !gb_record_is_tombstone(record)) {
+            snapshot_add(job, record, now, now_ms);
+        }
+    }
+    GB_ASSERT(job->delta_count <= count);
+    store->live_size = 0;
+    for (size_t i = 0; i < job->delta_count; i++) {
+        store->live_size += gb_journal_entry_size(job->deltas[i].record);
+    }
     return GB_OK;
 }
 
@@ -538,7 +551,10 @@ size_t gb_store_entry_size(const gb_store *store, gb_slice group, gb_slice key)
 {
     const gb_participant *self =
         gb_map_find(store->map, gb_slice_make(store->name, store->name_size));
-    const gb_record *record = self == NULL ? NULL : gb_map_get(self, GB_LANE_USER, group, key);
+    const gb_record *record = gb_map_waiting_get(store->map, GB_LANE_USER, group, key);
+    if (record == NULL && self != NULL) {
+        record = gb_map_get(self, GB_LANE_USER, group, key);
+    }
     return record == NULL || gb_record_is_tombstone(record) ? 0 : gb_journal_entry_size(record);
 }
 

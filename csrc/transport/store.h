@@ -50,7 +50,8 @@ void gb_store_stop(gb_store *store);
 bool gb_store_is_working(const gb_store *store);
 /* An own user delta was set or deleted in the map, after `before_size` was taken. */
 void gb_store_changed(gb_store *store, const gb_record *record, size_t before_size);
-/* Bytes of the entry of a key as it is now in the map; 0: none. */
+/* Bytes of the entry of a key as it is now in the map, one that waits for a version before one that
+ * has it; 0: none. */
 size_t gb_store_entry_size(const gb_store *store, gb_slice group, gb_slice key);
 /* Remember these addresses (encoded with gb_store_encode_address). */
 void gb_store_set_addresses(gb_store *store, const gb_buf *encoded, uint32_t count);

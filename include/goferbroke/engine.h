@@ -43,7 +43,45 @@ typedef struct gb_engine_settings {
     uint32_t link_queue_max; /* bytes; default GB_LINK_QUEUE_MAX */
     uint32_t full_mesh_max;  /* default 16 members */
     bool is_push_disabled;   /* no eager push: anti-entropy alone */
+
+    /* --- how data spreads: the lanes system and user --- */
+    uint8_t gossip_mode;  /* GB_GOSSIP_…; default GB_GOSSIP_PUSH */
+    uint8_t delta_order;  /* GB_ORDER_…, in the paper's mode; default GB_ORDER_DEPTH */
+    uint32_t delta_limit; /* in the paper's mode: most deltas of a message; default 100 */
+
+    /* --- flow control: own changes of those lanes wait for a version while pacing is on --- */
+    bool is_flow_disabled;      /* never pace */
+    uint32_t flow_rate_max;     /* updates per second: ceiling of tau in the default mode; default
+                                   1,000,000, at most 10,000,000. The paper's mode has delta_limit
+                                   per gossip interval for a ceiling */
+    uint32_t flow_decrease_ppm; /* overload: tau becomes this part of itself, in millionths; default
+                                   750,000 (the paper's alpha), 1 … 999,999 */
+    uint32_t flow_increase_ppm; /* default mode, calm: tau grows by this part of itself in a gossip
+                                   interval, in millionths; default 250,000, 1 … 1,000,000 */
+    uint64_t flow_step_micro;   /* paper's mode: what tau grows by, in millionths of an update per
+                                   second; default 200,000 (the paper's beta is 0.2), at most
+                                   GB_RATE_MAX */
+    uint32_t flow_over_count;   /* paper's mode: so many messages in a row over the limit decrease
+                                   tau; default 5 */
+    uint32_t flow_under_count;  /* so many under the limit let it grow; default 10 */
 } gb_engine_settings;
+
+/* gb_engine_settings.gossip_mode */
+enum {
+    /* Changes are pushed at once along a tree per origin; exchanges repair what push misses. */
+    GB_GOSSIP_PUSH = 0,
+    /* As in van Renesse, Dumitriu, Gough, Thomas, "Efficient Reconciliation and Flow Control for
+     * Anti-Entropy Protocols" (2008): data is not pushed; each round there is one exchange with a
+     * live member chosen uniformly at random, digests and then deltas both ways, at most
+     * delta_limit of them each way. Membership and cluster configuration spread as ever, besides.
+     */
+    GB_GOSSIP_PAPER = 1,
+};
+/* gb_engine_settings.delta_order: what a message holds where not all fits. */
+enum {
+    GB_ORDER_DEPTH = 0, /* scuttle-depth: the participant with the most to tell first, all of its */
+    GB_ORDER_BREADTH = 1, /* scuttle-breadth: the oldest delta of each, then the second of each … */
+};
 
 typedef struct gb_engine_options {
     size_t size; /* sizeof(gb_engine_options): begin with it, so that fields can be added */
@@ -99,9 +137,18 @@ GB_EXTERN gb_time_us gb_engine_deadline(const gb_engine *engine);
 /* Begin to join: dial the seeds, for ever, until one answers. Without seeds it is joined at once.
  */
 GB_EXTERN void gb_engine_join(gb_engine *engine, gb_time_us now);
-/* Publish an own delta. Errors: as gb_map_set; GB_ECLOSED after a leave. Nothing changed then. */
+/* Publish an own delta. Never fails for load: while pacing is on, a change of the system or user
+ * lane may have to wait for its version, one for each key, the newest wins and keeps the place of
+ * the one before; gb_engine_get_own sees it at once, GB_EVENT_DELTA tells of it when it has its
+ * version. How many wait is bounded by key_count_max. Nothing is paced where there is no other live
+ * member.
+ * Errors: GB_EGROUP, GB_EKEY_SIZE, GB_EVALUE_SIZE, GB_ETYPE, GB_EKEYS, GB_ENOMEM, GB_EINVAL (the
+ * membership lane is the engine's); GB_ECLOSED after a leave. Nothing changed then. */
 GB_EXTERN gb_err gb_engine_set(gb_engine *engine, gb_time_us now, gb_lane lane, gb_slice group,
                                gb_slice key, uint8_t type, gb_slice value, uint32_t ttl_ms);
+/* Waits like a set. Errors: as gb_engine_set, and GB_ENOTFOUND (no such key, or deleted already, in
+ * a change that waits too). A key that was set while pacing was on, and has no version yet, just
+ * goes. */
 GB_EXTERN gb_err gb_engine_delete(gb_engine *engine, gb_time_us now, gb_lane lane, gb_slice group,
                                   gb_slice key);
 /* A detector's answer. Unknown or outdated identities are ignored. */
@@ -158,12 +205,22 @@ typedef struct gb_engine_stats {
     uint32_t members_alive, members_suspect, members_dead, members_left;
     uint64_t queued_bytes; /* handed out and not yet sent, all links */
     uint64_t map_hash, map_bytes, map_keys;
+    /* Flow control. Rates are in millionths of an update per second. */
+    uint64_t tau_micro;     /* admitted at most */
+    uint64_t rho_micro;     /* offered lately */
+    uint64_t pacing_waits;  /* changes that had to wait for their version, since the start */
+    uint32_t pending_count; /* that wait now */
+    bool is_pacing;         /* own changes are held to tau */
 } gb_engine_stats;
 GB_EXTERN void gb_engine_read_stats(const gb_engine *engine, gb_engine_stats *out);
 /* The member in place `position` (0 …), self included; false: past the end. Order is not stable. */
 GB_EXTERN bool gb_engine_member_at(const gb_engine *engine, uint32_t position, gb_member *out);
 /* false: unknown. */
 GB_EXTERN bool gb_engine_member(const gb_engine *engine, gb_slice name, gb_member *out);
+/* The newest own value of a key, one that waits for its version included (`out->version` is 0
+ * then). Slices are lent until the next call of any function here. Errors: GB_ENOTFOUND. */
+GB_EXTERN gb_err gb_engine_get_own(const gb_engine *engine, gb_lane lane, gb_slice group,
+                                   gb_slice key, gb_delta *out);
 /* The map, for readers (state/map.h). */
 struct gb_map;
 GB_EXTERN struct gb_map *gb_engine_map(const gb_engine *engine);
@@ -195,7 +252,8 @@ GB_EXTERN void gb_engine_visit_known(const gb_engine *engine, uint64_t changed_a
 GB_EXTERN gb_err gb_engine_visit_records(
     const gb_engine *engine, gb_slice name, gb_lane lane, uint64_t version_after,
     bool (*visit)(void *user, const gb_delta *delta, uint64_t digest), void *user);
-/* The record of a key, its slices lent until the engine is called again.
+/* The record of a key, its slices lent until the engine is called again; of an own key as
+ * gb_engine_get_own.
  * Errors: GB_EUNKNOWN_NODE, GB_ENOTFOUND (also where it is deleted); `out` is unchanged then. */
 GB_EXTERN gb_err gb_engine_value(const gb_engine *engine, gb_slice name, gb_lane lane,
                                  gb_slice group, gb_slice key, gb_delta *out);

@@ -30,7 +30,8 @@ enum {
     GB_EVENT_MEMBER = 7,     /* name, generation, incarnation, status, flags, change, address */
     GB_EVENT_DELTA = 8,   /* name, generation, lane, record (NULL: deleted), before (may be NULL) */
     GB_EVENT_LAGGED = 9,  /* count: events that were dropped here; read members and values anew */
-    GB_EVENT_PACING = 10, /* flags 1: own changes are being paced, 0: no longer */
+    GB_EVENT_PACING = 10, /* flags 1: own changes are being paced, 0: no longer; tau_micro,
+                             rho_micro, count (changes that wait) */
     GB_EVENT_LIMIT = 11,  /* code, text, name (may be empty): something was refused for a bound */
     GB_EVENT_EXCHANGE = 12, /* name, duration_us, count (lanes asked for): an exchange has ended */
     /* --- facts for the host's detector (only where has_detector was given) --- */
@@ -101,6 +102,8 @@ typedef struct gb_event {
     uint64_t accuser_generation;
     uint64_t duration_us;
     uint64_t count;
+    uint64_t tau_micro; /* millionths of an update per second */
+    uint64_t rho_micro;
     int32_t code;
     gb_slice text;
     gb_slice host; /* address */

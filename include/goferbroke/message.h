@@ -40,7 +40,8 @@ enum {
 
 /* Feature bits of HELLO. A node refuses a peer that lacks a bit which it requires (none yet). */
 #define GB_FEATURE_PUSH UINT64_C(0x1) /* eager push, I-HAVE, GRAFT, PRUNE */
-#define GB_FEATURES_OURS (GB_FEATURE_PUSH)
+#define GB_FEATURE_LOAD UINT64_C(0x2) /* load in heartbeats and digests; direct exchanges */
+#define GB_FEATURES_OURS (GB_FEATURE_PUSH | GB_FEATURE_LOAD)
 
 #define GB_PROTOCOL_MIN 1u
 #define GB_PROTOCOL_MAX 1u
@@ -100,10 +101,23 @@ GB_EXTERN gb_err gb_notice_decode(gb_slice payload, gb_notice *notice);
 
 /* ---- Heartbeats ------------------------------------------------------------------------------ */
 
-/* PING and PONG have no payload. HEARTBEAT and its acknowledgement carry the sender's map hash. */
+/* Flow control: what a node offers and may admit of own changes, in millionths of an update per
+ * second. In an answer `moved` is what the answerer gives up of its tau for the asker's, or takes;
+ * else 0. */
+#define GB_RATE_MAX UINT64_C(10000000000000) /* ten million updates per second */
+typedef struct gb_load {
+    uint64_t rho; /* <= GB_RATE_MAX, as the next */
+    uint64_t tau;
+    int64_t moved; /* -GB_RATE_MAX … GB_RATE_MAX */
+} gb_load;
+
+/* PING and PONG have no payload. HEARTBEAT and its acknowledgement carry the sender's map hash, and
+ * its load where GB_FEATURE_LOAD allows it. */
 GB_EXTERN gb_err gb_empty_encode(gb_out *out, uint8_t frame_type, uint32_t request_id);
 typedef struct gb_heartbeat {
     uint64_t map_hash;
+    bool has_load;
+    gb_load load; /* all 0 without */
 } gb_heartbeat;
 GB_EXTERN gb_err gb_heartbeat_encode(gb_out *out, uint8_t frame_type, uint32_t request_id,
                                      const gb_heartbeat *heartbeat);
@@ -147,7 +161,11 @@ typedef struct gb_digest {
     /* The digest is complete for these buckets: participants of theirs that have no entry are not
      * known to the sender. */
     bool has_buckets;
-    uint8_t bucket_bits;    /* meaning of both of the above */
+    uint8_t bucket_bits; /* meaning of both of the above */
+    /* Of an exchange in which both sides send deltas unasked, by the other's digest. */
+    bool is_direct;
+    bool has_load;
+    gb_load load;           /* all 0 without */
     gb_slice fingerprints;  /* 8 bytes each, big-endian: gb_digest_fingerprint() reads one */
     gb_list_cursor buckets; /* gb_digest_bucket_next() */
     gb_list_cursor entries; /* gb_digest_entry_next() */
@@ -160,6 +178,8 @@ typedef struct gb_digest {
  *   gb_digest_begin(&w, out, GB_FRAME_SYN, request_id, map_hash);
  *   gb_digest_put_fingerprints(&w, bits, values);      at most once, first
  *   gb_digest_put_buckets(&w, bits, numbers, count);   at most once, second; ascending
+ *   gb_digest_put_direct(&w);                          at most once, before the entries
+ *   gb_digest_put_load(&w, &load);                     at most once, third
  *   gb_digest_put_entry(&w, &entry); …                 any order of indexes
  *   err = gb_digest_end(&w);                           errors are sticky and told here
  */
@@ -182,6 +202,8 @@ GB_EXTERN void gb_digest_put_fingerprints(gb_digest_writer *w, uint8_t bucket_bi
                                           const uint64_t *fingerprints);
 GB_EXTERN void gb_digest_put_buckets(gb_digest_writer *w, uint8_t bucket_bits,
                                      const uint32_t *buckets, uint32_t count);
+GB_EXTERN void gb_digest_put_direct(gb_digest_writer *w);
+GB_EXTERN void gb_digest_put_load(gb_digest_writer *w, const gb_load *load);
 GB_EXTERN void gb_digest_put_entry(gb_digest_writer *w, const gb_digest_entry *entry);
 GB_EXTERN gb_err gb_digest_end(gb_digest_writer *w);
 

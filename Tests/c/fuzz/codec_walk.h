@@ -165,6 +165,12 @@ static inline void walk_digest_parts(gb_digest_writer *w, gb_digest *digest)
         gb_digest_put_buckets(w, digest->bucket_bits, buckets, count);
         free(buckets);
     }
+    if (digest->is_direct) {
+        gb_digest_put_direct(w);
+    }
+    if (digest->has_load) {
+        gb_digest_put_load(w, &digest->load);
+    }
 }
 
 static inline gb_err walk_digest(uint8_t type, gb_slice payload, gb_out *out)

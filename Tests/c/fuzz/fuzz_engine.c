@@ -114,11 +114,22 @@ static void raw_frame(fuzz_state *s, uint8_t type, fuzz_bytes *b)
 /* ---- Messages of small numbers -----------------------------------------------------------------
  */
 
+static gb_load take_load(fuzz_bytes *b)
+{
+    gb_load load = {.rho = take_number(b) * 100000, .tau = take_number(b) * 100000};
+    load.rho = load.rho < GB_RATE_MAX ? load.rho : GB_RATE_MAX;
+    load.tau = load.tau < GB_RATE_MAX ? load.tau : GB_RATE_MAX;
+    uint8_t moved = take_u8(b);
+    load.moved = moved == 0xff   ? (int64_t)GB_RATE_MAX
+                 : moved == 0xfe ? -(int64_t)GB_RATE_MAX
+                                 : ((int64_t)moved - 128) * 100000;
+    return load;
+}
+
 static void make_hello(fuzz_state *s, uint8_t type, fuzz_bytes *b)
 {
     gb_hello hello = {.protocol_min = 1,
                       .protocol_max = 1,
-                      .features = GB_FEATURES_OURS,
                       .role = (uint8_t)(GB_ROLE_MEMBER + take_u8(b) % 2),
                       .cluster = gb_slice_from_str("test"),
                       .name = take_name(b),
@@ -126,7 +137,9 @@ static void make_hello(fuzz_state *s, uint8_t type, fuzz_bytes *b)
                       .generation = take_number(b) | 1,
                       .instance = 2 + take_u8(b) % 3u,
                       .map_hash = take_u8(b)};
-    hello.address_count = take_u8(b) % 3;
+    uint8_t more = take_u8(b);
+    hello.features = GB_FEATURES_OURS & ~(uint64_t)(more >> 6);
+    hello.address_count = more % 3;
     for (uint8_t i = 0; i < hello.address_count; i++) {
         hello.addresses[i] = (gb_address){
             .scope = GB_SCOPE_LOCAL, .host = take_name(b), .port = (uint16_t)(1 + take_u8(b))};
@@ -237,6 +250,13 @@ static void make_digest(fuzz_state *s, fuzz_bytes *b)
         static const uint32_t buckets[8] = {0, 1, 2, 3, 4, 5, 6, 7};
         gb_digest_put_buckets(&w, bits, buckets, take_u8(b) % ((1u << bits) + 1));
     }
+    if ((content & 4) != 0) {
+        gb_digest_put_direct(&w);
+    }
+    if ((content & 8) != 0) {
+        gb_load load = take_load(b);
+        gb_digest_put_load(&w, &load);
+    }
     for (uint32_t count = take_u8(b) % 6u; count > 0; count--) {
         gb_digest_entry entry;
         make_entry(b, &entry);
@@ -293,7 +313,10 @@ static void make_small(fuzz_state *s, fuzz_bytes *b)
     static const gb_err codes[] = {GB_EREJECTED_NAME_IN_USE, GB_EREPLACED, GB_EREJECTED_SELF,
                                    GB_EREJECTED_FULL};
     uint32_t recent = s->engine->request_no - take_u8(b) % 4u;
-    switch (take_u8(b) % 5) {
+    uint8_t kind = take_u8(b);
+    heartbeat.has_load = kind >= 128;
+    heartbeat.load = heartbeat.has_load ? take_load(b) : (gb_load){0};
+    switch (kind % 5) {
     case 0:
         (void)gb_heartbeat_encode(&s->out, GB_FRAME_HEARTBEAT, recent, &heartbeat);
         break;
@@ -336,10 +359,39 @@ static void accept_link(fuzz_state *s, fuzz_bytes *b)
     }
 }
 
-static void command(fuzz_state *s, uint8_t what, fuzz_bytes *b)
+static void change(fuzz_state *s, fuzz_bytes *b)
 {
     gb_slice group = gb_slice_from_str("g");
-    switch (what % 20) {
+    gb_slice key = take_name(b);
+    uint8_t lane = take_u8(b) % GB_LANE_COUNT;
+    if (take_u8(b) % 3 == 0) {
+        (void)gb_engine_delete(s->engine, s->now, lane, group, key);
+    } else {
+        (void)gb_engine_set(s->engine, s->now, lane, group, key, GB_VALUE_BYTES, key,
+                            take_u8(b) & 0x3f);
+    }
+}
+
+static gb_engine_settings make_settings(uint8_t first, uint8_t second)
+{
+    return (gb_engine_settings){.tombstone_grace_us = 200000,
+                                .departed_retention_us = 3000000,
+                                .full_mesh_max = (first & 8) != 0 ? 2 : 0,
+                                .key_count_max = (first & 16) != 0 ? 8 : 0,
+                                .gossip_mode = (first & 32) != 0 ? GB_GOSSIP_PAPER : GB_GOSSIP_PUSH,
+                                .delta_order =
+                                    (first & 64) != 0 ? GB_ORDER_BREADTH : GB_ORDER_DEPTH,
+                                .delta_limit = second & 3,
+                                .is_flow_disabled = (second & 4) != 0,
+                                .link_queue_max = (second & 8) != 0 ? 200 : 0,
+                                .flow_over_count = second >> 4 & 1,
+                                .flow_under_count = second >> 5 & 1,
+                                .flow_rate_max = second >> 6};
+}
+
+static void command(fuzz_state *s, uint8_t what, fuzz_bytes *b)
+{
+    switch (what % 21) {
     case 0:
         make_hello(s, take_u8(b) % 2 == 0 ? GB_FRAME_HELLO : GB_FRAME_WELCOME, b);
         break;
@@ -373,17 +425,9 @@ static void command(fuzz_state *s, uint8_t what, fuzz_bytes *b)
     case 13:
         act(s, b);
         break;
-    case 14: {
-        gb_slice key = take_name(b);
-        uint8_t lane = take_u8(b) % GB_LANE_COUNT;
-        if (take_u8(b) % 3 == 0) {
-            (void)gb_engine_delete(s->engine, s->now, lane, group, key);
-        } else {
-            (void)gb_engine_set(s->engine, s->now, lane, group, key, GB_VALUE_BYTES, key,
-                                take_u8(b) & 0x3f);
-        }
+    case 14:
+        change(s, b);
         break;
-    }
     case 15:
         gb_engine_connected(s->engine, s->now, link_now(s));
         break;
@@ -394,6 +438,12 @@ static void command(fuzz_state *s, uint8_t what, fuzz_bytes *b)
     case 17:
         accept_link(s, b);
         break;
+    case 20: {
+        uint8_t first = take_u8(b);
+        gb_engine_settings settings = make_settings(first, take_u8(b));
+        gb_engine_configure(s->engine, s->now, &settings);
+        break;
+    }
     case 18:
         s->link_at = take_u8(b) % LINKS_MAX;
         break;
@@ -428,10 +478,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
                                  .address_count = 1,
                                  .seeds = &seed,
                                  .seed_count = (data[0] & 4) != 0,
-                                 .settings = {.tombstone_grace_us = 200000,
-                                              .departed_retention_us = 3000000,
-                                              .full_mesh_max = (data[0] & 8) != 0 ? 2 : 0,
-                                              .key_count_max = (data[0] & 16) != 0 ? 8 : 0}};
+                                 .settings = make_settings(data[0], 0)};
     GB_ASSERT(gb_engine_open(&options, s.now, &s.engine, NULL) == GB_OK);
     gb_out_init(&s.out, gb_allocator_default());
     gb_engine_join(s.engine, s.now);

@@ -121,7 +121,7 @@ static gb_err encode_pong(gb_out *out)
 
 static gb_err encode_heartbeat(gb_out *out)
 {
-    gb_heartbeat heartbeat = {UINT64_C(0x1122334455667788)};
+    gb_heartbeat heartbeat = {.map_hash = UINT64_C(0x1122334455667788)};
     return gb_heartbeat_encode(out, GB_FRAME_HEARTBEAT, 11, &heartbeat);
 }
 
@@ -129,6 +129,20 @@ static gb_err encode_heartbeat_ack(gb_out *out)
 {
     gb_heartbeat heartbeat = {0};
     return gb_heartbeat_encode(out, GB_FRAME_HEARTBEAT_ACK, 11, &heartbeat);
+}
+
+static gb_err encode_heartbeat_load(gb_out *out)
+{
+    gb_heartbeat heartbeat = {
+        .map_hash = 9, .has_load = true, .load = {.rho = 1500000, .tau = UINT64_C(1000000000000)}};
+    return gb_heartbeat_encode(out, GB_FRAME_HEARTBEAT, 12, &heartbeat);
+}
+
+static gb_err encode_heartbeat_ack_load(gb_out *out)
+{
+    gb_heartbeat heartbeat = {
+        .map_hash = 9, .has_load = true, .load = {.rho = 0, .tau = GB_RATE_MAX, .moved = -250000}};
+    return gb_heartbeat_encode(out, GB_FRAME_HEARTBEAT_ACK, 12, &heartbeat);
 }
 
 static gb_err encode_index(gb_out *out)
@@ -236,6 +250,28 @@ static gb_err encode_ack(gb_out *out)
     return gb_digest_end(&w);
 }
 
+static gb_err encode_syn_direct(gb_out *out)
+{
+    const uint32_t bucket = 0;
+    const gb_digest_entry entry = {1, 0x8, {0, 0, 0, 64}};
+    const gb_load load = {.rho = 1000000, .tau = 0};
+    gb_digest_writer w;
+    gb_digest_begin(&w, out, GB_FRAME_SYN, 22, 8);
+    gb_digest_put_buckets(&w, 0, &bucket, 1);
+    gb_digest_put_direct(&w);
+    gb_digest_put_load(&w, &load);
+    gb_digest_put_entry(&w, &entry);
+    return gb_digest_end(&w);
+}
+
+static gb_err encode_ack_direct(gb_out *out)
+{
+    gb_digest_writer w;
+    gb_digest_begin(&w, out, GB_FRAME_ACK, 22, 8);
+    gb_digest_put_direct(&w);
+    return gb_digest_end(&w);
+}
+
 static gb_err encode_pull(gb_out *out)
 {
     const gb_lane_entry entries[] = {{1, GB_LANE_MEMBERSHIP, 0, 0},
@@ -316,6 +352,8 @@ const codec_sample codec_samples[] = {
     {"pong", GB_FRAME_PONG, UINT32_MAX, encode_pong},
     {"heartbeat", GB_FRAME_HEARTBEAT, 11, encode_heartbeat},
     {"heartbeat_ack", GB_FRAME_HEARTBEAT_ACK, 11, encode_heartbeat_ack},
+    {"heartbeat_load", GB_FRAME_HEARTBEAT, 12, encode_heartbeat_load},
+    {"heartbeat_ack_load", GB_FRAME_HEARTBEAT_ACK, 12, encode_heartbeat_ack_load},
     {"index", GB_FRAME_INDEX, 0, encode_index},
     {"index_empty", GB_FRAME_INDEX, 0, encode_index_empty},
     {"deltas", GB_FRAME_DELTAS, 0, encode_deltas},
@@ -325,6 +363,8 @@ const codec_sample codec_samples[] = {
     {"syn_fingerprints", GB_FRAME_SYN, 21, encode_syn_fingerprints},
     {"syn_ack_buckets", GB_FRAME_SYN_ACK, 21, encode_syn_ack},
     {"ack", GB_FRAME_ACK, 21, encode_ack},
+    {"syn_direct", GB_FRAME_SYN, 22, encode_syn_direct},
+    {"ack_direct", GB_FRAME_ACK, 22, encode_ack_direct},
     {"pull", GB_FRAME_PULL, 0, encode_pull},
     {"pull_cancel", GB_FRAME_PULL_CANCEL, 0, encode_pull_cancel},
     {"prune", GB_FRAME_PRUNE, 0, encode_prune},
@@ -415,7 +455,9 @@ void codec_mutate(gb_test *t, uint8_t type, gb_slice payload)
     for (size_t len = 0; len < payload.len; len++) {
         gb_err err = codec_verdict(t, type, gb_slice_make(payload.base, len));
         bool is_opaque = type >= GB_FRAME_CLIENT_REQUEST && type <= GB_FRAME_CLIENT_CANCEL;
-        if (!is_opaque) {
+        /* Without its load a heartbeat is one too. */
+        bool is_whole = (type == GB_FRAME_HEARTBEAT || type == GB_FRAME_HEARTBEAT_ACK) && len == 8;
+        if (!is_opaque && !is_whole) {
             expect_err(err, GB_EMALFORMED);
         }
     }

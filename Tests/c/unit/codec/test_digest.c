@@ -116,8 +116,39 @@ enum misuse {
     MISUSE_INDEX,
     MISUSE_MASK,
     MISUSE_TOO_MANY,
+    MISUSE_LOAD_OVER_ITS_BOUND,
+    MISUSE_LOAD_TWICE,
+    MISUSE_LOAD_BEFORE_BUCKETS,
+    MISUSE_DIRECT_LATE,
     MISUSE_COUNT,
 };
+
+static void misuse_load(gb_digest_writer *w, int misuse)
+{
+    const uint32_t ascending[2] = {0, 1};
+    const gb_load load = {.rho = 1, .tau = 2};
+    const gb_load over = {.tau = GB_RATE_MAX + 1};
+    const gb_digest_entry entry = {0};
+    switch (misuse) {
+    case MISUSE_LOAD_OVER_ITS_BOUND:
+        gb_digest_put_load(w, &over);
+        break;
+    case MISUSE_LOAD_TWICE:
+        gb_digest_put_load(w, &load);
+        gb_digest_put_load(w, &load);
+        break;
+    case MISUSE_LOAD_BEFORE_BUCKETS:
+        gb_digest_put_load(w, &load);
+        gb_digest_put_buckets(w, 1, ascending, 2);
+        break;
+    case MISUSE_DIRECT_LATE:
+        gb_digest_put_entry(w, &entry);
+        gb_digest_put_direct(w);
+        break;
+    default:
+        break;
+    }
+}
 
 static void misuse_digest(gb_digest_writer *w, int misuse)
 {
@@ -170,6 +201,7 @@ static void misuse_digest(gb_digest_writer *w, int misuse)
         }
         break;
     default:
+        misuse_load(w, misuse);
         break;
     }
 }
@@ -195,7 +227,10 @@ GB_TEST(digest, misuse_is_told_at_the_end_and_leaves_nothing)
 GB_TEST(digest, what_breaks_a_rule_is_malformed)
 {
 #define HASH "\0\0\0\0\0\0\0\1"
-    expect_err(codec_verdict(t, GB_FRAME_SYN, S(HASH "\4\0\0\0\0")), GB_EMALFORMED);
+    expect_err(codec_verdict(t, GB_FRAME_SYN, S(HASH "\x10\0\0\0\0")), GB_EMALFORMED);
+    expect_ok(codec_verdict(t, GB_FRAME_SYN, S(HASH "\4\0\0\0\0")));
+    expect_err(codec_verdict(t, GB_FRAME_SYN, S(HASH "\x8\0\0\0\0\0\0")), GB_EMALFORMED);
+    expect_ok(codec_verdict(t, GB_FRAME_SYN, S(HASH "\x8\0\0\0\0\0\0\0")));
     expect_err(codec_verdict(t, GB_FRAME_SYN, S(HASH "\0\0\0\0\0\0")), GB_EMALFORMED);
     expect_err(codec_verdict(t, GB_FRAME_SYN, S(HASH "\0\0\0\0\1")), GB_EMALFORMED);
     expect_err(codec_verdict(t, GB_FRAME_SYN, S(HASH "\0\xff\xff\xff\xff\0\0")), GB_EMALFORMED);

@@ -521,7 +521,7 @@ GB_TEST(hostile, the_longest_times_overflow_nothing)
 {
     gb_engine_options options = {.has_detector = true};
     memset(&options.settings, 0xff, sizeof options.settings);
-    options.settings.is_push_disabled = false;
+    options.settings.is_push_disabled = options.settings.is_flow_disabled = false;
     foe f;
     foe_open(t, &f, &options);
     greet(&f, "zzz", 1);

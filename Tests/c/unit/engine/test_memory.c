@@ -54,11 +54,12 @@ static bool are_equal(world *w, void *user)
         if (w->nodes[i].engine == NULL) {
             continue;
         }
-        uint64_t own = gb_map_hash(gb_engine_map(w->nodes[i].engine));
-        if (hash != 0 && own != hash) {
+        gb_engine_stats stats;
+        gb_engine_read_stats(w->nodes[i].engine, &stats);
+        if ((hash != 0 && stats.map_hash != hash) || stats.pending_count > 0) {
             return false;
         }
-        hash = own;
+        hash = stats.map_hash;
     }
     return true;
 }
@@ -117,12 +118,14 @@ static bool live(world *w)
     return true;
 }
 
-static bool attempt(gb_test *t, const gb_allocator *allocator)
+static bool attempt_with(gb_test *t, const gb_allocator *allocator,
+                         const gb_engine_settings *settings)
 {
     gb_rng_init(&t->rng, 77); /* each time the same story */
     world_options options = {
         .node_count = 3, .engine_allocator = allocator, .may_fail = true, .on_event = watch};
     options.has_detector = true;
+    options.settings = *settings;
     world *w = world_open(t, &options);
     bool is_done = live(w);
     bool must_be_done =
@@ -132,9 +135,32 @@ static bool attempt(gb_test *t, const gb_allocator *allocator)
     return is_done;
 }
 
+static bool attempt(gb_test *t, const gb_allocator *allocator)
+{
+    gb_engine_settings settings = {0};
+    return attempt_with(t, allocator, &settings);
+}
+
 GB_TEST(memory, any_allocation_may_fail_and_the_cluster_agrees_all_the_same)
 {
     gb_test_each_allocation_failure(t, attempt);
+}
+
+/* Direct exchanges, and changes that wait for their versions. */
+static bool attempt_paper(gb_test *t, const gb_allocator *allocator)
+{
+    gb_engine_settings settings = {.gossip_mode = GB_GOSSIP_PAPER,
+                                   .gossip_interval_us = 100 * WORLD_MS,
+                                   .delta_limit = 2,
+                                   .delta_order = GB_ORDER_BREADTH,
+                                   .flow_under_count = 1,
+                                   .flow_step_micro = 2 * FLOW_ONE};
+    return attempt_with(t, allocator, &settings);
+}
+
+GB_TEST(memory, so_it_is_in_the_papers_mode_while_changes_wait)
+{
+    gb_test_each_allocation_failure(t, attempt_paper);
 }
 
 /* Memory that is gone for a while, not for one allocation. */

@@ -216,3 +216,44 @@ GB_TEST(delta_select, without_memory_nothing_is_appended)
     gb_out_deinit(&out);
     gb_map_close(map);
 }
+
+GB_TEST(delta_select, a_limit_of_deltas_cuts_where_it_is_reached)
+{
+    gb_participant *self;
+    gb_map *map = state_open_owner(t, "n", &self);
+    for (char key = 'a'; key <= 'e'; key++) {
+        state_set(t, map, self, (char[]){key, 0}, "1", 0);
+    }
+    state_set(t, map, self, "a", "2", 0); /* versions 2 … 6 are held */
+    gb_out out;
+    gb_out_init(&out, t->allocator);
+    gb_selection selection = {.count_max = 3};
+    expect_ok(gb_map_select(map, self, GB_LANE_USER, 0, GB_CHUNK_SIZE, &selection, &out));
+    expect_uint(selection.count, 3);
+    expect_uint(selection.to, 4);
+    expect_uint(selection.flags, 0);
+    selection = (gb_selection){.from = selection.to, .count_max = 2};
+    expect_ok(gb_map_select(map, self, GB_LANE_USER, 0, GB_CHUNK_SIZE, &selection, &out));
+    expect_uint(selection.count, 2);
+    expect_uint(selection.to, 6);
+    expect_uint(selection.flags, GB_DELTAS_END);
+    gb_out_deinit(&out);
+    gb_map_close(map);
+}
+
+GB_TEST(delta_select, what_follows_a_version_is_counted)
+{
+    gb_participant *self;
+    gb_map *map = state_open_owner(t, "n", &self);
+    expect_uint(gb_map_count_after(self, GB_LANE_USER, 0, 10), 0);
+    for (char key = 'a'; key <= 'e'; key++) {
+        state_set(t, map, self, (char[]){key, 0}, "1", 0);
+    }
+    state_delete(t, map, self, "a", 0);
+    expect_uint(gb_map_count_after(self, GB_LANE_USER, 0, 10), 5);
+    expect_uint(gb_map_count_after(self, GB_LANE_USER, 1, 10), 5);
+    expect_uint(gb_map_count_after(self, GB_LANE_USER, 4, 10), 2);
+    expect_uint(gb_map_count_after(self, GB_LANE_USER, 6, 10), 0);
+    expect_uint(gb_map_count_after(self, GB_LANE_USER, 0, 4), 4);
+    gb_map_close(map);
+}
