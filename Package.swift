@@ -104,6 +104,12 @@ let package = Package(
         ),
         .testTarget(name: "GoferBrokeMembershipTests", dependencies: ["GoferBrokeMembership"], swiftSettings: swiftSettings),
         .testTarget(
+            name: "GoferBrokeSimulationTests",
+            dependencies: ["GoferBroke", "GoferBrokeConfiguration", "GoferBrokeMembership", "GoferBrokeSimulation"],
+            exclude: ["Regressions"],
+            swiftSettings: swiftSettings
+        ),
+        .testTarget(
             name: "GoferBrokeTests",
             dependencies: [
                 "GoferBroke",

@@ -46,3 +46,29 @@ public enum GossipEvent: Sendable {
     /// So many events were dropped here because they were not taken in time. A snapshot follows.
     case lagged(Int)
 }
+
+extension GossipEvent {
+    /// What the news of a member are to whoever listens.
+    package init(_ member: Member, _ news: MemberNews) {
+        switch (news, member.status) {
+        case (.forgotten, _): self = .memberForgotten(member)
+        case (.updated, _): self = .memberUpdated(member)
+        case (.joined, .alive), (.joined, .suspect): self = .memberJoined(member)
+        case (.restarted, .alive), (.restarted, .suspect): self = .memberRestarted(member)
+        case (.status, .alive): self = .memberAlive(member)
+        case (.status, .suspect): self = .memberSuspected(member)
+        case (_, .dead): self = .memberDied(member)
+        case (_, .left): self = .memberLeft(member)
+        }
+    }
+
+    /// What the news of the configuration are.
+    package init(_ event: ConfigurationEvent) {
+        switch event {
+        case .changed(let change): self = .configurationChanged(change)
+        case .superseded(let key, let lost, let by): self = .configurationSuperseded(key: key, lost: lost, by: by)
+        case .refused(let key, let publisher, let reason):
+            self = .configurationRefused(key: key, publisher: publisher, reason: reason)
+        }
+    }
+}

@@ -68,6 +68,11 @@ final class Simulation {
     var onEvent: ((NodePlace, NodeEvent) -> Void)?
     /// Told of each message on a connection without engines: which, and at which end it arrived.
     var onRawArrival: ((Int32, Int) -> Void)?
+    /// Told of what happened to the cluster configuration as a node has it.
+    var onConfiguration: ((NodePlace, ConfigurationEvent) -> Void)?
+    /// Shown all bytes of each stream: as an engine sends them, and as the other one gets them. Lent for the call.
+    var onSend: ((StreamName, UnsafeRawBufferPointer) -> Void)?
+    var onRead: ((StreamName, UnsafeRawBufferPointer) -> Void)?
     private(set) var turnCount: UInt64 = 0
     /// Payload bytes that engines sent, all nodes.
     var bytesSent: UInt64 = 0
@@ -87,13 +92,18 @@ final class Simulation {
 
     /// Runs until `time` (microseconds as ``now``), or until something was violated.
     func run(until time: UInt64) {
-        while let next = self.events.nextTime, next <= time {
-            guard let event = self.events.popFirst() else { break }
-            self.now = max(self.now, event.time)
-            self.handle(event)
+        while self.step(until: time) {
             if !self.violations.isEmpty { return }
         }
         self.now = max(self.now, time)
+    }
+
+    /// Handles the next event, if it is due by `time`. False: there is none.
+    func step(until time: UInt64) -> Bool {
+        guard let next = self.events.nextTime, next <= time, let event = self.events.popFirst() else { return false }
+        self.now = max(self.now, event.time)
+        self.handle(event)
+        return true
     }
 
     func run(for duration: Duration) {
@@ -246,6 +256,7 @@ final class Simulation {
             engine.connected(self.connections[Int(connection)].ends[0].link, now: local)
         case .bytes(let link, let payload, let connection, let use, let side):
             if place.links[link] != nil {
+                self.onRead?(StreamName(connection: connection, use: use, side: side), self.payloads.bytes(payload))
                 engine.received(self.payloads.bytes(payload), on: link, now: local)
                 self.noteRead(self.payloads.bytes(payload).count, connection, use: use, side: side)
             }

@@ -51,10 +51,12 @@ extension SimulationRandom {
 }
 
 extension Duration {
-    /// Whole microseconds.
+    /// Whole microseconds, clamped to 64 bits.
     var micros: Int64 {
         let (seconds, attoseconds) = self.components
-        return seconds * 1_000_000 + attoseconds / 1_000_000_000_000
+        let (scaled, isOver) = seconds.multipliedReportingOverflow(by: 1_000_000)
+        let (sum, isSumOver) = scaled.addingReportingOverflow(attoseconds / 1_000_000_000_000)
+        return isOver || isSumOver ? (seconds < 0 ? .min : .max) : sum
     }
 
     /// Whole microseconds, none where it is negative.

@@ -171,8 +171,10 @@ import Testing
         inbox.offer(Member(name: "never-seen", generation: 1, status: .left))
         var lines: [String] = []
         while let step = inbox.take() {
-            if case .member(let member) = step {
+            switch step {
+            case .call(.joined(let member)), .call(.left(let member)), .call(.died(let member)):
                 lines.append("\(member.name) \(member.generation) \(member.status)")
+            default: break
             }
         }
         #expect(lines == ["b 500 alive", "c 1 dead"])

@@ -105,25 +105,10 @@ final class DetectorBox: Sendable {
         return detector.members(at: now)
     }
 
-    /// What the detector knows of one member, and why.
-    struct Explanation: Sendable {
-        let now: DetectorTime
-        let report: MemberReport?
-        let story: [StoryEntry]
-        let facts: [ReachabilityFact]
-        let localHealth: Int
-    }
-
     /// Made of a copy too.
     func explanation(of name: String) -> Explanation {
         let (detector, now) = self.state.withLock { ($0.detector, $0.now()) }
-        return Explanation(
-            now: now,
-            report: detector.member(name, at: now),
-            story: detector.story(of: name),
-            facts: detector.reachability.filter { NodeName($0.target) == NodeName(name) },
-            localHealth: detector.localHealth
-        )
+        return Explanation(of: name, by: detector, at: now)
     }
 }
 

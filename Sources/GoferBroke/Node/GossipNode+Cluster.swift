@@ -10,24 +10,13 @@ extension GossipNode {
         let reports = Dictionary(self.detector.reports().map { (NodeName($0.name), $0) }) { first, _ in first }
         let links = self.handle.statistics().linksOpen
         return self.handle.members()
-            .map { Self.member($0, report: reports[NodeName($0.name)], ownLinks: links) }
+            .map { $0.completed(by: reports[NodeName($0.name)], ownLinks: links) }
             .sorted { $0.name.utf8.lexicographicallyPrecedes($1.name.utf8) }
     }
 
     /// A member by name; nil if nobody has it.
     public func member(named name: String) -> Member? {
         self.members.first { NodeName($0.name) == NodeName(name) }
-    }
-
-    private static func member(_ member: Member, report: MemberReport?, ownLinks: Int) -> Member {
-        var member = member
-        if member.isSelf {
-            member.links = ownLinks
-        } else if let report, report.generation == member.generation {
-            member.phi = report.phi
-            member.hasSoleJudge = report.hasSoleJudge
-        }
-        return member
     }
 
     /// How suspicious a member's silence is now; 0 for self, for those without a link to this node, and for unknown names.
@@ -49,40 +38,7 @@ extension GossipNode {
     /// seen of it. Empty if the name is not known.
     public func explain(_ name: String) -> [String] {
         guard let member = self.member(named: name) else { return [] }
-        var lines = [
-            "\(member.name) is \(member.status), generation \(member.generation), incarnation \(member.incarnation)"
-                + (member.isSelf ? ", this node" : "")
-        ]
-        lines.append("address \(member.address.map(\.description) ?? "unknown")" + (member.isDiallable ? ", answered there" : ""))
-        let explanation = self.detector.explanation(of: name)
-        if member.isSelf {
-            lines.append("local health \(explanation.localHealth) of 8 (0 is well): timeouts are stretched by it")
-            lines.append("\(member.links) links open")
-            return lines
-        }
-        let phi = Double(Int(min(member.phi, 1e6) * 100)) / 100
-        lines.append(member.links > 0 ? "linked, phi \(phi)" : "no link to it")
-        if !member.hasDetector {
-            lines.append("it has no failure detector: it is watched, and judges nobody")
-        }
-        if let report = explanation.report {
-            lines.append("accused by \(report.accusers.isEmpty ? "nobody" : report.accusers.joined(separator: ", "))")
-            lines.append("watched by \(report.monitors.joined(separator: ", "))")
-            lines.append("judged by \(report.judges.joined(separator: ", "))" + (report.hasSoleJudge ? " alone" : ""))
-        }
-        for fact in explanation.facts {
-            lines.append("reached by \(fact.observer ?? "this node") \(Self.ago(fact.time, explanation.now))")
-        }
-        for entry in explanation.story {
-            lines.append("\(Self.ago(entry.time, explanation.now)): \(entry.event)")
-        }
-        return lines
-    }
-
-    private static func ago(_ time: DetectorTime, _ now: DetectorTime) -> String {
-        let millis = (now - time) / .milliseconds(1)
-        guard millis >= 1_000 else { return "\(Int(max(millis, 0))) ms ago" }
-        return "\(Int(millis / 1_000)).\(Int(millis / 100) % 10) s ago"
+        return self.detector.explanation(of: name).lines(of: member)
     }
 
     /// What happens in the cluster: a snapshot first, then changes. See ``GossipEvents`` for bounds and lag.

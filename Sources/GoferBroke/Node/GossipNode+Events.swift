@@ -95,26 +95,13 @@ extension GossipNode: NodeEventSink {
         self.followConfiguration(of: member, news)
         var member = member
         member.phi = self.detector.phi(of: member.name)
-        let event = Self.event(of: member, news)
+        let event = GossipEvent(member, news)
         self.log(event)
         if news == .forgotten {
             self.hub.forget(member.name)
         }
         self.hub.tell(member)
         self.hub.tell(event)
-    }
-
-    private static func event(of member: Member, _ news: MemberNews) -> GossipEvent {
-        switch (news, member.status) {
-        case (.forgotten, _): return .memberForgotten(member)
-        case (.updated, _): return .memberUpdated(member)
-        case (.joined, .alive), (.joined, .suspect): return .memberJoined(member)
-        case (.restarted, .alive), (.restarted, .suspect): return .memberRestarted(member)
-        case (.status, .alive): return .memberAlive(member)
-        case (.status, .suspect): return .memberSuspected(member)
-        case (_, .dead): return .memberDied(member)
-        case (_, .left): return .memberLeft(member)
-        }
     }
 
     private func followConfiguration(of member: Member, _ news: MemberNews) {

@@ -54,14 +54,8 @@ private struct HandlerRunner: Sendable {
         case .list(let mark):
             let deltas = node.deltas(matching: self.filter)
             self.inbox.update { $0.merge(deltas, mark: mark) }
-        case .change(let change):
-            try await self.handler.changed(change, on: node)
-        case .member(let member):
-            switch member.status {
-            case .alive, .suspect: try await self.handler.joined(member, on: node)
-            case .dead: try await self.handler.died(member, on: node)
-            case .left: try await self.handler.left(member, on: node)
-            }
+        case .call(let call):
+            try await self.handler.take(call, on: node)
         }
     }
 }

@@ -40,19 +40,8 @@ extension GossipNode {
         bytes: [UInt8],
         expiresAfter time: Duration? = nil
     ) async throws(GoferBrokeError) {
-        try self.limits.withLock { $0 }.check(group: group, key: key, valueSize: bytes.count)
-        guard group != SystemFacts.group else {
-            let reason = "the key group \(group) is reserved: the facts of each node's machine are told under it"
-            throw GoferBrokeError(code: .groupSize, operation: "set \(group):\(key)", reason: reason)
-        }
-        var timeToLive: UInt64 = 0
-        if let time {
-            guard time > .zero else {
-                let reason = "the time to live must be positive, and \(time) is not"
-                throw GoferBrokeError(code: .invalidArgument, operation: "set \(group):\(key)", reason: reason)
-            }
-            timeToLive = time.clampedMilliseconds
-        }
+        let limits = self.limits.withLock { $0 }
+        let timeToLive = try limits.checkSet(group: group, key: key, valueSize: bytes.count, expiresAfter: time)
         try await self.whenNotFull("set \(group):\(key)") { () throws(GoferBrokeError) in
             try self.handle.set(lane: .user, group: group, key: key, type: type, bytes: bytes, timeToLive: timeToLive)
         }

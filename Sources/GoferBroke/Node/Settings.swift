@@ -45,18 +45,40 @@ extension DetectorSettings {
 }
 
 /// Sizes that `set` checks before the core does, so that the error names the configured limit.
-struct SizeLimits: Sendable {
+package struct SizeLimits: Sendable {
     let group: Int
     let key: Int
     let value: Int
 
-    init(_ cluster: ClusterConfiguration) {
+    package init(_ cluster: ClusterConfiguration) {
         self.group = cluster.maxKeyGroupSize
         self.key = cluster.maxKeySize
         self.value = cluster.maxValueSize
     }
 
-    func check(group: DeltaLabel, key: DeltaLabel, valueSize: Int) throws(GoferBrokeError) {
+    /// Whether applications may set this.
+    ///
+    /// - Returns: The time to live in milliseconds; 0: it stays.
+    package func checkSet(
+        group: DeltaLabel,
+        key: DeltaLabel,
+        valueSize: Int,
+        expiresAfter time: Duration?
+    ) throws(GoferBrokeError) -> UInt64 {
+        try self.check(group: group, key: key, valueSize: valueSize)
+        guard group != SystemFacts.group else {
+            let reason = "the key group \(group) is reserved: the facts of each node's machine are told under it"
+            throw GoferBrokeError(code: .groupSize, operation: "set \(group):\(key)", reason: reason)
+        }
+        guard let time else { return 0 }
+        guard time > .zero else {
+            let reason = "the time to live must be positive, and \(time) is not"
+            throw GoferBrokeError(code: .invalidArgument, operation: "set \(group):\(key)", reason: reason)
+        }
+        return time.clampedMilliseconds
+    }
+
+    package func check(group: DeltaLabel, key: DeltaLabel, valueSize: Int) throws(GoferBrokeError) {
         let operation = { "set \(group):\(key)" }
         guard (1...self.group).contains(group.bytes.count) else {
             let reason = "the key group has \(group.bytes.count) bytes, and MaxKeyGroupSize allows 1 to \(self.group)"

@@ -144,32 +144,31 @@ struct ChangeBuffer: MailboxContent {
             seen.insert(Identity(participant: NodeName(delta.participant), group: delta.group, key: delta.key))
             self.offer(DeltaNews(delta))
         }
-        for (identity, known) in self.known where known.offer <= mark && !seen.contains(identity) {
-            self.remove(identity, known, lane: deltas.first?.lane ?? .user)
-        }
+        self.remove(lane: deltas.first?.lane ?? .user) { identity, known in known.offer <= mark && !seen.contains(identity) }
     }
 
     /// A participant is no longer known, and its deltas are gone with it.
     mutating func forget(_ participant: String, lane: DeltaLane) {
         let name = NodeName(participant)
-        for (identity, known) in self.known where identity.participant == name {
-            self.remove(identity, known, lane: lane)
-        }
+        self.remove(lane: lane) { identity, _ in identity.participant == name }
     }
 
-    private mutating func remove(_ identity: Identity, _ known: Known, lane: DeltaLane) {
-        self.known[identity] = nil
-        self.put(
-            DeltaChange(
-                participant: identity.participant.text,
-                generation: known.generation,
-                lane: lane,
-                group: identity.group,
-                key: identity.key,
-                delta: nil
-            ),
-            identity
-        )
+    /// In the order in which they came: a dictionary's own differs from process to process.
+    private mutating func remove(lane: DeltaLane, where isGone: (Identity, Known) -> Bool) {
+        for (identity, known) in self.known.filter(isGone).sorted(by: { $0.value.offer < $1.value.offer }) {
+            self.known[identity] = nil
+            self.put(
+                DeltaChange(
+                    participant: identity.participant.text,
+                    generation: known.generation,
+                    lane: lane,
+                    group: identity.group,
+                    key: identity.key,
+                    delta: nil
+                ),
+                identity
+            )
+        }
     }
 }
 

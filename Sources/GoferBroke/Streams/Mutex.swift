@@ -14,31 +14,37 @@
 /// That one waits on Linux in code that ThreadSanitizer does not see, so it reports races where there are none as soon as a lock
 /// is contended; and this library is held to have no reports at all. A lock of the system's threads is seen.
 ///
-/// `@unchecked Sendable`: `value` is touched by `withLock` alone, while the lock is held; the lock itself is made for use from any
-/// thread and never moves.
-package final class Mutex<Value: Sendable>: @unchecked Sendable {
+/// `@unchecked Sendable`, whatever the value is: it is touched by `withLock` alone, while the lock is held. The value comes in as
+/// `sending`, so nobody else has a way to what it refers to; `body` gets it as `inout sending` and its result is `sending`, so the
+/// compiler lets nothing out that still refers to it. The lock itself is made for use from any thread and never moves.
+package final class Mutex<Value>: @unchecked Sendable {
     private let lock: UnsafeMutablePointer<pthread_mutex_t>
-    private var value: Value
+    private let value: UnsafeMutablePointer<Value>
 
     /// Puts a value behind a lock.
-    package init(_ value: Value) {
+    package init(_ value: sending Value) {
         self.lock = .allocate(capacity: 1)
         self.lock.initialize(to: pthread_mutex_t())
         let failure = pthread_mutex_init(self.lock, nil)
         precondition(failure == 0, "the system makes no lock: error \(failure)")
-        self.value = value
+        self.value = .allocate(capacity: 1)
+        self.value.initialize(to: value)
     }
 
     deinit {
+        self.value.deinitialize(count: 1)
+        self.value.deallocate()
         pthread_mutex_destroy(self.lock)
         self.lock.deinitialize(count: 1)
         self.lock.deallocate()
     }
 
     /// Runs `body` while nobody else does. It must not wait, and not come back here.
-    package func withLock<Result, Failure: Error>(_ body: (inout Value) throws(Failure) -> Result) throws(Failure) -> Result {
+    package func withLock<Result, Failure: Error>(
+        _ body: (inout sending Value) throws(Failure) -> sending Result
+    ) throws(Failure) -> sending Result {
         pthread_mutex_lock(self.lock)
         defer { pthread_mutex_unlock(self.lock) }
-        return try body(&self.value)
+        return try body(&self.value.pointee)
     }
 }

@@ -294,7 +294,11 @@ public struct ReplicatedConfiguration: Sendable {
 
     /// Puts all winners into force: defaults under the winning entries.
     private mutating func recompute() -> [ConfigurationEvent] {
-        adopt(winners.reduce(base) { ReplicatedConfiguration.setting($1.value, forKey: $1.key, in: $0) })
+        // One after the other by key: a value that the others don't go with is passed over, and the order says which that is.
+        adopt(
+            winners.sorted { $0.key.isLessByBytes(than: $1.key) }
+                .reduce(base) { ReplicatedConfiguration.setting($1.value, forKey: $1.key, in: $0) }
+        )
     }
 
     /// Every known key was checked when its entry was merged; keys of newer versions change nothing here.

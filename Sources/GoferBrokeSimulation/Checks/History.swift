@@ -17,7 +17,7 @@ struct Deed {
 
 /// A lane of one life of an owner. Version v is `deeds[v - 1]`.
 struct LaneHistory {
-    private(set) var deeds: [Deed] = []
+    var deeds: [Deed] = []
     private var lastVersionOfKey: [UInt64: UInt64] = [:]
 
     var version: UInt64 {
@@ -68,7 +68,8 @@ struct LifeHistory {
 /// All lives of all owners.
 struct History {
     private var index: [String: Int] = [:]
-    private var lives: [[LifeHistory]] = []
+    /// By owner, in the order in which their names were added.
+    var lives: [[LifeHistory]] = []
 
     mutating func addName(_ name: String) {
         self.index[name] = self.lives.count

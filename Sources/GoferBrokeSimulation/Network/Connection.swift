@@ -84,6 +84,14 @@ struct ConnectionEnd {
     var hasEnded = false
 }
 
+/// One direction of one connection.
+struct StreamName: Hashable {
+    var connection: Int32
+    var use: UInt32
+    /// The end that sends.
+    var side: UInt8
+}
+
 struct SimulatedConnection {
     /// 0: who dialled, 1: who accepted.
     var ends: [ConnectionEnd]

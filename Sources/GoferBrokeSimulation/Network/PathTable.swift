@@ -18,7 +18,7 @@ public struct PathDelay: Sendable, Hashable {
     /// On top of it, uniformly from nothing to this.
     public var jitter: Duration
 
-    /// A delay.
+    /// A delay. What is longer than an hour counts as one.
     public init(latency: Duration, jitter: Duration = .zero) {
         self.latency = latency
         self.jitter = jitter
@@ -26,6 +26,10 @@ public struct PathDelay: Sendable, Hashable {
 
     /// A local network: 0.5 ms, up to 0.1 ms more.
     public static let localNetwork = PathDelay(latency: .microseconds(500), jitter: .microseconds(100))
+
+    var micros: (latency: UInt64, jitter: UInt64) {
+        (min(self.latency, .seconds(3_600)).positiveMicros, min(self.jitter, .seconds(3_600)).positiveMicros)
+    }
 }
 
 /// The state of all paths. Nodes are numbers of places (slots), which keep their meaning over restarts.
@@ -53,8 +57,7 @@ struct PathTable {
     var lossEverywhere = 0.0
 
     init(delay: PathDelay) {
-        self.latency = delay.latency.positiveMicros
-        self.jitter = delay.jitter.positiveMicros
+        (self.latency, self.jitter) = delay.micros
     }
 
     mutating func addPlace() {
@@ -62,7 +65,7 @@ struct PathTable {
     }
 
     mutating func setDelay(_ delay: PathDelay?, of place: Int32) {
-        self.places[Int(place)].delay = delay.map { ($0.latency.positiveMicros, $0.jitter.positiveMicros) }
+        self.places[Int(place)].delay = delay?.micros
     }
 
     mutating func setPart(_ part: Int32, of place: Int32) {

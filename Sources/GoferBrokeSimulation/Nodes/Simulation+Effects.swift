@@ -14,6 +14,7 @@ extension Simulation: EngineDriver {
         }
         let piece = StreamPiece(kind: .bytes, payload: self.payloads.add(bytes), size: Int32(bytes.count))
         self.bytesSent += UInt64(bytes.count)
+        self.onSend?(StreamName(connection: at.connection, use: at.use, side: at.side), bytes)
         self.send(piece, at.connection, from: Int(at.side))
     }
 
@@ -164,6 +165,11 @@ extension Simulation {
             let configuration = place.configuration.configuration
             engine.configure(EngineSettings(configuration, leaveTimeout: Self.leaveTimeout), now: local)
             self.judge(.settingsChanged(DetectorSettings(configuration)), time: local, at: place, engine)
+        }
+        if let onConfiguration = self.onConfiguration {
+            for event in outcome.events {
+                onConfiguration(place, event)
+            }
         }
     }
 }

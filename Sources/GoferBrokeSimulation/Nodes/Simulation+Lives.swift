@@ -24,10 +24,19 @@ extension Simulation {
         )
         self.places.append(place)
         self.paths.addPlace()
-        self.placeByHost[place.host] = slot
+        self.giveAddress(to: place)
         self.placeByName[name] = slot
         self.history.addName(name)
         return place
+    }
+
+    /// The one that it has now, or the next that nobody has: a name may look like the address of somebody who moved.
+    private func giveAddress(to place: NodePlace) {
+        while self.placeByHost[place.host] != nil {
+            place.moves += 1
+            place.host = "\(place.name)-\(place.moves)"
+        }
+        self.placeByHost[place.host] = place.slot
     }
 
     private func freshConfiguration(_ name: String, own: [Delta]) -> ClusterState {
@@ -62,7 +71,7 @@ extension Simulation {
             self.placeByHost[place.host] = nil
             place.moves += 1
             place.host = "\(place.name)-\(place.moves)"
-            self.placeByHost[place.host] = place.slot
+            self.giveAddress(to: place)
         }
         self.paths.setDown(false, place.slot)
         let deltas = start.keepsData ? place.keptDeltas : []
