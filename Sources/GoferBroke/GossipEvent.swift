@@ -37,8 +37,8 @@ public enum GossipEvent: Sendable {
     case configurationSuperseded(key: String, lost: StampedValue, by: StampedValue)
     /// An entry of the cluster configuration was not taken over.
     case configurationRefused(key: String, publisher: String, reason: String)
-    /// Own changes are being paced, or no longer are.
-    case pacing(isOn: Bool)
+    /// Own changes are being paced, or no longer are: ``GossipLoad/isPacing`` says which.
+    case load(GossipLoad)
     /// Something was refused for a bound; `participant` says of whom, where it is of somebody.
     case limitReached(GoferBrokeError, participant: String?)
     /// This node goes on under a greater generation.

@@ -67,6 +67,10 @@ public struct NodeStatistics: Sendable, Hashable {
     public var mapBytes: UInt64 = 0
     /// Keys in the cluster map.
     public var mapKeys: UInt64 = 0
+    /// How fast own changes are admitted.
+    public var load = GossipLoad()
+    /// Own changes that had to wait for their version.
+    public var pacingWaits: UInt64 = 0
 
     /// All zero.
     public init() {}

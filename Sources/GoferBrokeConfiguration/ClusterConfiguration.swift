@@ -15,6 +15,23 @@ public enum ClusterNetworkType: String, Sendable, Hashable, CaseIterable {
     case dynamic = "DYNAMIC"
 }
 
+/// How deltas of applications and machines spread.
+public enum GossipMode: String, Sendable, Hashable, CaseIterable {
+    /// Pushed at once along a tree per origin; exchanges repair what pushes miss.
+    case push = "PUSH"
+    /// By rounds alone, as in van Renesse et al., "Efficient Reconciliation and Flow Control for Anti-Entropy Protocols" (2008): one
+    /// exchange with a member at random, and a limit of deltas per message.
+    case paper = "PAPER"
+}
+
+/// What a message holds where not everything fits, with ``GossipMode/paper``.
+public enum DeltaOrder: String, Sendable, Hashable, CaseIterable {
+    /// Of the participant with the most to tell first, then of the next.
+    case depth = "DEPTH"
+    /// The oldest delta of each participant, then the second of each.
+    case breadth = "BREADTH"
+}
+
 /// The cluster document: what all nodes share.
 ///
 /// Every property has a default that suits a cluster of a few to a few thousand nodes. docs/CONFIGURATION.md has the ranges.
@@ -34,6 +51,26 @@ public struct ClusterConfiguration: KeyedConfiguration {
     public var gossipRoundTimeout = Duration.seconds(1)
     /// Whether changes are pushed at once instead of waiting for a round.
     public var isEagerPushOn = true
+    /// How deltas spread.
+    public var gossipMode = GossipMode.push
+    /// The most deltas of a message, with ``GossipMode/paper``.
+    public var deltaLimit = 100
+    /// What a message holds where not everything fits, with ``GossipMode/paper``.
+    public var deltaOrder = DeltaOrder.depth
+    /// Whether nodes admit their own changes more slowly while links are overloaded.
+    public var isFlowControlOn = true
+    /// Changes per second: a node that may admit so many is not paced. With ``GossipMode/paper`` the ceiling is `deltaLimit` per round.
+    public var flowRateMax = 1_000_000
+    /// What overload leaves of the admitted rate.
+    public var flowDecrease = 0.75
+    /// By which part of itself the admitted rate grows in a calm round.
+    public var flowIncrease = 0.25
+    /// Changes per second by which the admitted rate grows, with ``GossipMode/paper``.
+    public var flowStep = 0.2
+    /// So many messages in a row that had more to tell than `deltaLimit` are an overload, with ``GossipMode/paper``.
+    public var flowOverCount = 5
+    /// After so many in a row that had less to tell the admitted rate grows, with ``GossipMode/paper``.
+    public var flowUnderCount = 10
     /// How often heartbeats cross a link.
     public var heartbeatInterval = Duration.seconds(2)
     /// The suspicion level at which a silent node is checked.
@@ -106,7 +143,7 @@ public struct ClusterConfiguration: KeyedConfiguration {
 
     /// Every key of the document with the property it fills.
     public static let settings: [Setting<ClusterConfiguration>] =
-        identity + dissemination + detection + memory + limits + security + withoutMeaning
+        identity + dissemination + flow + detection + memory + limits + security + withoutMeaning
 
     private static let identity: [Setting<ClusterConfiguration>] = [
         .name("Name", \.name, .restart, "Name of the cluster; nodes of different clusters refuse each other"),
@@ -149,6 +186,48 @@ public struct ClusterConfiguration: KeyedConfiguration {
             "After this long without an answer what was asked of one node is asked of another"
         ),
         .boolean("Cluster.EagerPush", \.isEagerPushOn, .live, "Push changes at once; when false they travel by exchanges alone"),
+    ]
+
+    private static let flow: [Setting<ClusterConfiguration>] = [
+        .choice(
+            "Cluster.GossipMode",
+            \.gossipMode,
+            .live,
+            "How deltas spread: pushed at once, or as in van Renesse et al. (2008) by rounds with members at random"
+        ),
+        .integer("Cluster.DeltaLimit", \.deltaLimit, 1...1_000_000, .live, "Most deltas of a message, with GossipMode PAPER"),
+        .choice("Cluster.DeltaOrder", \.deltaOrder, .live, "What a message holds where not everything fits, with GossipMode PAPER"),
+        .boolean("Cluster.FlowControl", \.isFlowControlOn, .live, "Admit own changes more slowly while links are overloaded"),
+        .integer(
+            "Cluster.FlowRateMax",
+            \.flowRateMax,
+            1...10_000_000,
+            .live,
+            "Changes per second: a node that may admit so many is not paced; with GossipMode PAPER the ceiling is DeltaLimit per round"
+        ),
+        .float("Cluster.FlowDecrease", \.flowDecrease, 0.01...0.99, .live, "What overload leaves of the admitted rate"),
+        .float("Cluster.FlowIncrease", \.flowIncrease, 0.001...1, .live, "By which part of itself the admitted rate grows in a calm round"),
+        .float(
+            "Cluster.FlowStep",
+            \.flowStep,
+            0.001...1_000_000,
+            .live,
+            "Changes per second by which the admitted rate grows, with GossipMode PAPER"
+        ),
+        .integer(
+            "Cluster.FlowOverCount",
+            \.flowOverCount,
+            1...1_000_000,
+            .live,
+            "So many messages in a row that had more to tell than DeltaLimit are an overload, with GossipMode PAPER"
+        ),
+        .integer(
+            "Cluster.FlowUnderCount",
+            \.flowUnderCount,
+            1...1_000_000,
+            .live,
+            "After so many in a row that had less to tell the admitted rate grows, with GossipMode PAPER"
+        ),
     ]
 
     private static let detection: [Setting<ClusterConfiguration>] = [

@@ -50,7 +50,9 @@ import Testing
         #expect(error?.text == line)
     }
 
-    @Test(arguments: ["", "seed 1\n", "seed 1\nnodes 0\n", "seed 1\nnodes 1001\n", "seed 1\nnodes 3\n1.0s kill 3\n", "nodes 3\nbehind-nat 3\n"])
+    @Test(arguments: [
+        "", "seed 1\n", "seed 1\nnodes 0\n", "seed 1\nnodes 1001\n", "seed 1\nnodes 3\n1.0s kill 3\n", "nodes 3\nbehind-nat 3\n",
+    ])
     func aScenarioThatCantBeIsRefused(text: String) {
         let error = #expect(throws: FaultScenarioError.self) { try FaultScenario(text) }
         #expect(error?.line == 0)

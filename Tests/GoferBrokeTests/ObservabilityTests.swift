@@ -43,7 +43,7 @@ import Tracing
             total("detector_probes") > 0 && total("detector_probes_answered") > 0
         }
         #expect(try metrics.expectGauge("shop.local_health", dimensions).lastValue == 0)
-        for label in ["links", "queued_bytes", "keys"] {
+        for label in ["links", "queued_bytes", "keys", "pacing", "admitted_per_s", "offered_per_s", "pending_changes"] {
             #expect(try metrics.expectGauge("shop.\(label)", dimensions).lastValue != nil)
         }
         try await eventually("phi of the peer is told") {

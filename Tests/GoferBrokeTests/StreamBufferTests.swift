@@ -5,13 +5,19 @@ import Testing
 @testable import GoferBroke
 
 @Suite struct StreamBufferTests {
+    private static let paced: GossipLoad = {
+        var load = GossipLoad()
+        load.isPacing = true
+        return load
+    }()
+
     // MARK: Events
 
     @Test func eventsBeginWithASnapshot() {
         var buffer = EventBuffer()
-        buffer.append(.pacing(isOn: true))
+        buffer.append(.load(Self.paced))
         guard case .snapshot? = buffer.take() else { return #expect(Bool(false), "no snapshot first") }
-        guard case .event(.pacing(isOn: true))? = buffer.take() else { return #expect(Bool(false), "the event is lost") }
+        guard case .event(.load(Self.paced))? = buffer.take() else { return #expect(Bool(false), "the event is lost") }
         #expect(buffer.take() == nil)
         #expect(buffer.isEmpty)
     }
@@ -20,7 +26,7 @@ import Testing
         var buffer = EventBuffer()
         _ = buffer.take()
         for _ in 0...EventBuffer.limit {
-            buffer.append(.pacing(isOn: true))
+            buffer.append(.load(Self.paced))
         }
         #expect(buffer.count <= EventBuffer.limit)
         guard case .event(.lagged(let count))? = buffer.take() else { return #expect(Bool(false), "lag is not told") }
@@ -216,11 +222,11 @@ import Testing
 
     @Test func aFinishedMailboxGivesWhatItHasAndEnds() async throws {
         let mailbox = Mailbox(EventBuffer())
-        mailbox.update { $0.append(.pacing(isOn: true)) }
+        mailbox.update { $0.append(.load(Self.paced)) }
         mailbox.finish()
-        mailbox.update { $0.append(.pacing(isOn: false)) }
+        mailbox.update { $0.append(.load(GossipLoad())) }
         guard case .snapshot? = await mailbox.next() else { return #expect(Bool(false), "no snapshot") }
-        guard case .event(.pacing(isOn: true))? = await mailbox.next() else { return #expect(Bool(false), "no event") }
+        guard case .event(.load(Self.paced))? = await mailbox.next() else { return #expect(Bool(false), "no event") }
         let end = await mailbox.next()
         #expect(end == nil)
     }

@@ -32,7 +32,7 @@ package enum NodeEvent: Sendable {
     case member(Member, MemberNews, time: UInt64)
     case delta(DeltaNews)
     case lagged(Int)
-    case pacing(Bool)
+    case load(GossipLoad)
     case limit(GoferBrokeError, participant: String?)
     case exchange(peer: String, duration: Duration, laneCount: Int)
     case fact(DetectorInput, time: UInt64)
@@ -85,7 +85,14 @@ extension NodeEvent {
         case GB_EVENT_LAGGED:
             self = .lagged(Int(clamping: event.count))
         case GB_EVENT_PACING:
-            self = .pacing(event.flags & 1 != 0)
+            self = .load(
+                GossipLoad(
+                    isPacing: event.flags & 1 != 0,
+                    tau: event.tau_micro,
+                    rho: event.rho_micro,
+                    pendingCount: Int(clamping: event.count)
+                )
+            )
         case GB_EVENT_LIMIT:
             let error = GoferBrokeError(code: event.code, operation: name.isEmpty ? "" : "take over \(name)", reason: event.text.text)
             self = .limit(error, participant: name.isEmpty ? nil : name)
@@ -106,6 +113,17 @@ extension NodeEvent {
             guard let input = DetectorInput(event, name: name) else { return nil }
             self = .fact(input, time: event.time_us)
         }
+    }
+}
+
+extension GossipLoad {
+    /// Rates are in millionths of an update per second.
+    init(isPacing: Bool, tau: UInt64, rho: UInt64, pendingCount: Int) {
+        self.init()
+        self.isPacing = isPacing
+        self.admittedRate = Double(tau) / 1_000_000
+        self.offeredRate = Double(rho) / 1_000_000
+        self.pendingCount = pendingCount
     }
 }
 

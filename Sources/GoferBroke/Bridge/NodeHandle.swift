@@ -43,6 +43,19 @@ package struct EngineSettings: Sendable, Hashable {
     package var valueSizeMax: UInt32 = 0
     package var linkQueueMax: UInt32 = 0
     package var isPushDisabled = false
+    package var isPaperMode = false
+    package var isBreadthFirst = false
+    package var deltaLimit: UInt32 = 0
+    package var isFlowDisabled = false
+    /// Changes per second.
+    package var flowRateMax: UInt32 = 0
+    /// A part of tau, 0 to 1, as the next.
+    package var flowDecrease = 0.0
+    package var flowIncrease = 0.0
+    /// Changes per second.
+    package var flowStep = 0.0
+    package var flowOverCount: UInt32 = 0
+    package var flowUnderCount: UInt32 = 0
 
     package init() {}
 
@@ -62,7 +75,22 @@ package struct EngineSettings: Sendable, Hashable {
         settings.value_size_max = self.valueSizeMax
         settings.link_queue_max = self.linkQueueMax
         settings.is_push_disabled = self.isPushDisabled
+        settings.gossip_mode = UInt8(self.isPaperMode ? GB_GOSSIP_PAPER : GB_GOSSIP_PUSH)
+        settings.delta_order = UInt8(self.isBreadthFirst ? GB_ORDER_BREADTH : GB_ORDER_DEPTH)
+        settings.delta_limit = self.deltaLimit
+        settings.is_flow_disabled = self.isFlowDisabled
+        settings.flow_rate_max = self.flowRateMax
+        settings.flow_decrease_ppm = UInt32(Self.millionths(of: self.flowDecrease))
+        settings.flow_increase_ppm = UInt32(Self.millionths(of: self.flowIncrease))
+        settings.flow_step_micro = Self.millionths(of: self.flowStep)
+        settings.flow_over_count = self.flowOverCount
+        settings.flow_under_count = self.flowUnderCount
         return settings
+    }
+
+    /// A number of 0 to a million; what is outside counts as the nearest of those.
+    private static func millionths(of value: Double) -> UInt64 {
+        UInt64((min(max(value, 0), 1_000_000) * 1_000_000).rounded())
     }
 }
 
@@ -500,5 +528,12 @@ extension NodeStatistics {
         self.mapHash = stats.map_hash
         self.mapBytes = stats.map_bytes
         self.mapKeys = stats.map_keys
+        self.load = GossipLoad(
+            isPacing: stats.is_pacing,
+            tau: stats.tau_micro,
+            rho: stats.rho_micro,
+            pendingCount: Int(stats.pending_count)
+        )
+        self.pacingWaits = stats.pacing_waits
     }
 }

@@ -141,6 +141,33 @@ package struct KeyAnswer: Codable, Sendable, Hashable {
     }
 }
 
+/// Flow control: of `info`, and of the event `load`.
+package struct LoadAnswer: Codable, Sendable, Hashable {
+    /// Whether own changes are paced.
+    package var pacing: Bool
+    /// Changes per second that are admitted at most.
+    package var admittedPerSecond: Double
+    /// Changes per second that were offered lately.
+    package var offeredPerSecond: Double
+    /// Changes that wait for their version.
+    package var pending: Int
+
+    /// What a node says of its load.
+    package init(_ load: GossipLoad) {
+        self.pacing = load.isPacing
+        self.admittedPerSecond = load.admittedRate
+        self.offeredPerSecond = load.offeredRate
+        self.pending = load.pendingCount
+    }
+
+    private enum CodingKeys: String, CodingKey {
+        case pacing
+        case admittedPerSecond = "admitted_per_s"
+        case offeredPerSecond = "offered_per_s"
+        case pending
+    }
+}
+
 /// Answer to `info`.
 package struct InfoAnswer: Codable, Sendable, Hashable {
     /// Members by status.
@@ -233,6 +260,8 @@ package struct InfoAnswer: Codable, Sendable, Hashable {
     package var clients: Int
     /// What the node knows.
     package var map: Map
+    /// Flow control.
+    package var load: LoadAnswer
     /// Counters.
     package var traffic: Traffic
 
@@ -268,6 +297,7 @@ package struct InfoAnswer: Codable, Sendable, Hashable {
             bytes: statistics.mapBytes,
             hash: String(repeating: "0", count: 16 - digits.count) + digits
         )
+        self.load = LoadAnswer(statistics.load)
         self.traffic = Traffic(
             bytesReceived: statistics.bytesReceived,
             bytesSent: statistics.bytesSent,
@@ -288,7 +318,7 @@ package struct InfoAnswer: Codable, Sendable, Hashable {
     private enum CodingKeys: String, CodingKey {
         case cluster, node, generation, addresses, started
         case uptimeMilliseconds = "uptime_ms"
-        case version, members, links, clients, map, traffic
+        case version, members, links, clients, map, load, traffic
     }
 }
 

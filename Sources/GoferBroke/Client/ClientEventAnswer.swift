@@ -70,8 +70,8 @@ package struct EventAnswer: Codable, Sendable, Hashable {
     package var writer: String?
     /// Of `config_changed`: whether it counts at once.
     package var live: Bool?
-    /// Of `pacing`: whether it is on.
-    package var on: Bool?
+    /// Of `load`: how own changes are admitted.
+    package var load: LoadAnswer?
     /// Of `generation`: the greater one.
     package var generation: UInt64?
     /// Of `local_health`: 0 (well) to 8.
@@ -85,7 +85,7 @@ package struct EventAnswer: Codable, Sendable, Hashable {
     private enum CodingKeys: String, CodingKey {
         case time, cluster
         case selfName = "self"
-        case members, member, count, address, code, message, node, key, value, before, writer, live, on, generation, health
+        case members, member, count, address, code, message, node, key, value, before, writer, live, load, generation, health
     }
 }
 
@@ -109,8 +109,8 @@ extension ClientItem {
         case .limitReached(let error, let participant):
             body.node = participant
             body.fill(error)
-        case .pacing(let isOn):
-            body.on = isOn
+        case .load(let load):
+            body.load = LoadAnswer(load)
         case .generationChanged(let generation):
             body.generation = generation
         case .accused(let accuser):
@@ -141,7 +141,7 @@ extension ClientItem {
         case .configurationChanged: return "config_changed"
         case .configurationSuperseded: return "config_superseded"
         case .configurationRefused: return "config_refused"
-        case .pacing: return "pacing"
+        case .load: return "load"
         case .limitReached: return "limit"
         case .generationChanged: return "generation"
         case .lagged: return "lagged"

@@ -28,9 +28,12 @@ extension GossipNode: NodeEventSink {
         case .member(let member, let news, let time): self.onMember(member, news, time: time)
         case .delta(let news): self.onDelta(news)
         case .lagged(let count): self.onLagged(count)
-        case .pacing(let isOn):
-            self.logger.debug("pacing of own changes", metadata: ["on": "\(isOn)"])
-            self.hub.tell(.pacing(isOn: isOn))
+        case .load(let load):
+            self.logger.debug(
+                "pacing of own changes",
+                metadata: ["on": "\(load.isPacing)", "admitted_per_s": "\(load.admittedRate)", "pending": "\(load.pendingCount)"]
+            )
+            self.hub.tell(.load(load))
         case .limit(let error, let participant):
             self.logger.warning(
                 error.code == .dataDirectory ? "something is amiss in the data directory" : "refused for a limit",

@@ -24,6 +24,16 @@ extension EngineSettings {
         self.valueSizeMax = UInt32(clamping: cluster.maxValueSize)
         self.linkQueueMax = UInt32(clamping: cluster.maxLinkQueueSize)
         self.isPushDisabled = !cluster.isEagerPushOn
+        self.isPaperMode = cluster.gossipMode == .paper
+        self.isBreadthFirst = cluster.deltaOrder == .breadth
+        self.deltaLimit = UInt32(clamping: cluster.deltaLimit)
+        self.isFlowDisabled = !cluster.isFlowControlOn
+        self.flowRateMax = UInt32(clamping: cluster.flowRateMax)
+        self.flowDecrease = cluster.flowDecrease
+        self.flowIncrease = cluster.flowIncrease
+        self.flowStep = cluster.flowStep
+        self.flowOverCount = UInt32(clamping: cluster.flowOverCount)
+        self.flowUnderCount = UInt32(clamping: cluster.flowUnderCount)
     }
 }
 

@@ -28,6 +28,11 @@ final class NodeMetrics: Sendable {
     private let links: Gauge
     private let queuedBytes: Gauge
     private let keys: Gauge
+    private let pacing: Gauge
+    private let admittedRate: Gauge
+    private let offeredRate: Gauge
+    private let pendingChanges: Gauge
+    private let pacingWaits: Counter
     private let membersAlive: Gauge
     private let membersSuspect: Gauge
     private let membersDead: Gauge
@@ -53,6 +58,11 @@ final class NodeMetrics: Sendable {
         self.links = Gauge(label: label("links"), dimensions: dimensions)
         self.queuedBytes = Gauge(label: label("queued_bytes"), dimensions: dimensions)
         self.keys = Gauge(label: label("keys"), dimensions: dimensions)
+        self.pacing = Gauge(label: label("pacing"), dimensions: dimensions)
+        self.admittedRate = Gauge(label: label("admitted_per_s"), dimensions: dimensions)
+        self.offeredRate = Gauge(label: label("offered_per_s"), dimensions: dimensions)
+        self.pendingChanges = Gauge(label: label("pending_changes"), dimensions: dimensions)
+        self.pacingWaits = Counter(label: label("pacing_waits"), dimensions: dimensions)
         self.membersAlive = members(.alive)
         self.membersSuspect = members(.suspect)
         self.membersDead = members(.dead)
@@ -109,9 +119,14 @@ final class NodeMetrics: Sendable {
         add(self.deltasApplied, \.deltasApplied)
         add(self.bytesSent, \.bytesSent)
         add(self.bytesReceived, \.bytesReceived)
+        add(self.pacingWaits, \.pacingWaits)
         self.links.record(statistics.linksOpen)
         self.queuedBytes.record(statistics.queuedBytes)
         self.keys.record(statistics.mapKeys)
+        self.pacing.record(statistics.load.isPacing ? 1 : 0)
+        self.admittedRate.record(statistics.load.admittedRate)
+        self.offeredRate.record(statistics.load.offeredRate)
+        self.pendingChanges.record(statistics.load.pendingCount)
         self.membersAlive.record(statistics.membersAlive)
         self.membersSuspect.record(statistics.membersSuspect)
         self.membersDead.record(statistics.membersDead)
@@ -144,7 +159,8 @@ final class NodeMetrics: Sendable {
             gauge.destroy()
         }
         for gauge in [
-            self.links, self.queuedBytes, self.keys, self.membersAlive, self.membersSuspect, self.membersDead, self.membersLeft,
+            self.links, self.queuedBytes, self.keys, self.pacing, self.admittedRate, self.offeredRate, self.pendingChanges,
+            self.membersAlive, self.membersSuspect, self.membersDead, self.membersLeft,
             self.localHealth,
         ] {
             gauge.record(0)

@@ -233,7 +233,7 @@ final class ClusterHost {
         case .joined(let memberCount): self.note(.joined(memberCount: memberCount), at: place)
         case .seedFailed(let seed, let error): self.note(.seedFailed(seed, error), at: place)
         case .generation(let generation): self.note(.generationChanged(generation), at: place)
-        case .pacing(let isOn): self.note(.pacing(isOn: isOn), at: place)
+        case .load(let load): self.note(.load(load), at: place)
         case .limit(let error, let participant): self.note(.limitReached(error, participant: participant), at: place)
         case .stopped(let error): self.nodes[Int(place.slot)].end = .refused(error)
         case .left: self.nodes[Int(place.slot)].end = .left

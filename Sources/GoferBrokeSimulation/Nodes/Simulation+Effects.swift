@@ -71,7 +71,7 @@ extension Simulation {
         case .left:
             self.tell { "\(place.name) left" }
             self.end(place, as: .end)
-        case .lagged, .pacing, .limit, .exchange, .seedFailed, .client: break
+        case .lagged, .load, .limit, .exchange, .seedFailed, .client: break
         }
         if let onEvent = self.onEvent {
             onEvent(place, event)

@@ -21,7 +21,7 @@ public struct Scenario: Sendable {
     /// All of them, in the order in which they are listed.
     public static let all: [Scenario] = [
         .idle, .killedProcess, .silentHost, .freezes, .loss, .lossyMinority, .flipFlop, .massCrash, .startStorm, .splitHeal,
-        .sickAccuser, .ghosts, .linkChurn, .bigJoiner,
+        .sickAccuser, .ghosts, .linkChurn, .bigJoiner, .paperReconciliation, .paperFlowControl,
     ]
 
     /// The scenario with that name; nil if there is none.

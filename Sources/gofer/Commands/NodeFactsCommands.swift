@@ -50,6 +50,7 @@ enum InfoText {
                     + "(\(traffic.deltasApplied) news)"
             ),
             ("queued", self.size(traffic.queuedBytes)),
+            ("own changes", self.load(info.load)),
             ("rounds", "\(traffic.rounds), \(traffic.exchanges) exchanges begun"),
             ("dials", "\(traffic.dials), \(traffic.dialsFailed) failed"),
             ("protocol errors", "\(traffic.protocolErrors)"),
@@ -59,6 +60,19 @@ enum InfoText {
             let room = terminal.width.map { max(1, $0 - width - 2) } ?? .max
             return terminal.styled(name.padded(to: width), .heading) + "  " + value.shown().elided(to: room) + "\n"
         }.joined()
+    }
+
+    /// How own changes are admitted.
+    static func load(_ load: LoadAnswer) -> String {
+        let offered = "\(self.rate(load.offeredPerSecond))/s offered"
+        guard load.pacing else { return "not paced, \(offered)" }
+        return "paced at \(self.rate(load.admittedPerSecond))/s, \(offered), \(load.pending) waiting"
+    }
+
+    /// Small numbers with a digit more.
+    private static func rate(_ value: Double) -> String {
+        guard value < 100 else { return "\(Int64(min(value, 1e15)))" }
+        return "\((value * 10).rounded() / 10)"
     }
 
     /// `1d 2h 3m 4s`, the two greatest units alone.

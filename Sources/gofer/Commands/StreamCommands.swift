@@ -116,7 +116,7 @@ enum StreamText {
             return "config \(key) = \(value), before \(before)\(event.live == false ? " (counts from the next start)" : "")"
         case "config_superseded": return "config \(key): \(before) lost against \(value) by \((event.writer ?? "").shown())"
         case "config_refused": return "config \(key) of \((event.node ?? "").shown()) refused: \(message)"
-        case "pacing": return event.on == true ? "own changes are being paced" : "own changes are no longer paced"
+        case "load": return event.load.map { InfoText.load($0) } ?? word.shown()
         case "limit": return terminal.styled("refused\(event.node.map { " of \($0.shown())" } ?? ""): \(message)", .doubtful)
         case "generation": return "this node goes on as generation \(event.generation ?? 0)"
         default: return self.memberSentence(word, event, terminal)
