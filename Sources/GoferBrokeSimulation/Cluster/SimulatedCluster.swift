@@ -197,9 +197,10 @@ extension SimulatedCluster {
 
         /// A detector of your own. Same arguments must give the same detector, and it must have no other randomness than its seed.
         public init(
-            _ make: @escaping @Sendable (
-                _ name: String, _ generation: UInt64, _ settings: DetectorSettings, _ seed: UInt64
-            ) -> any FailureDetector
+            _ make:
+                @escaping @Sendable (
+                    _ name: String, _ generation: UInt64, _ settings: DetectorSettings, _ seed: UInt64
+                ) -> any FailureDetector
         ) {
             self.make = make
         }
