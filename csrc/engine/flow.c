@@ -132,22 +132,16 @@ uint64_t flow_rho(const gb_engine *e)
     return e->flow.rho > backlog ? e->flow.rho : backlog;
 }
 
-/* What the peer of a link knows of our data, and how much it lacks; false: no idea. */
+/* How much of our data the peer of a link knows, and how much it lacks; false: no idea. Facts
+ * don't count: they are never pushed. */
 static bool measure_link(const gb_engine *e, const gb_link *link, uint64_t *known, uint64_t *lag)
 {
-    bool is_known = false;
-    *known = 0;
-    *lag = 0;
-    for (uint8_t lane = 0; lane < GB_LANE_COUNT; lane++) {
-        uint64_t version = gb_map_version(e->self, (gb_lane)lane);
-        uint64_t theirs = 0;
-        if (lane_is_data((gb_lane)lane) && know_version(link, e->self, (gb_lane)lane, &theirs)) {
-            is_known = true;
-            *known += theirs;
-            *lag += version > theirs ? version - theirs : 0;
-        }
+    uint64_t version = gb_map_version(e->self, GB_LANE_USER);
+    if (!know_version(link, e->self, GB_LANE_USER, known)) {
+        return false;
     }
-    return is_known;
+    *lag = version > *known ? version - *known : 0;
+    return true;
 }
 
 /* How the links take our changes, from worst to best. */

@@ -276,6 +276,30 @@ GB_TEST(flow, a_joiner_that_pulls_much_paces_nobody)
     world_close(w);
 }
 
+/* Facts travel by exchanges alone: that a peer lacks them says nothing about the link. */
+GB_TEST(flow, facts_that_the_peer_lacks_pace_nobody)
+{
+    world_options options = {.node_count = 2};
+    world *w = world_open(t, &options);
+    world_start(w, 0, 0);
+    world_start(w, 1, 0);
+    expect_true(world_run_until(w, world_is_converged, NULL, 10 * WORLD_S));
+    gb_engine *e = w->nodes[0].engine;
+    gb_link *link = link_of(e->links.head.next);
+    gb_slice word = gb_slice_from_str("fact");
+    expect_ok(gb_engine_set(e, w->now, GB_LANE_SYSTEM, word, word, GB_VALUE_STRING, word, 0));
+    for (uint64_t i = 0; i < 3; i++) {
+        expect_ok(set_value(w, 0, "k", i));
+        world_flush(w, 0);
+        world_run(w, 10 * WORLD_MS);
+        link->backed_up_since = 0; /* others keep the link busy */
+        flow_round(e);
+    }
+    expect_uint(gb_map_version(world_participant(w, 1, 0), GB_LANE_SYSTEM), 0);
+    expect_false(stats_of(w, 0).is_pacing);
+    world_close(w);
+}
+
 GB_TEST(flow, a_leave_tells_what_still_waits)
 {
     world_options options = {.node_count = 2};
