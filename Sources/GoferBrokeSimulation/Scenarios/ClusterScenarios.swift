@@ -133,12 +133,15 @@ extension Scenario {
         guard run.build(simulation) else { return }
         var ended: [Life: UInt64] = [:]
         var ghosts = 0
+        var early = 0
         var late = 0
         simulation.onMember = { observer, member, news in
             let life = Life(name: member.name, generation: member.generation)
             guard let end = ended[life] else { return }
-            if news == .joined { ghosts += 1 }
-            if news == .forgotten, simulation.now < end + 86_400_000_000 - 60_000_000 { ghosts += 1 }
+            // A node that restarted hears of the dead for the first time, and as dead, as long as others remember them.
+            let isOver = simulation.now > end + 86_400_000_000 + 120_000_000
+            if news == .joined, member.status < .dead || isOver { ghosts += 1 }
+            if news == .forgotten, simulation.now + 60_000_000 < end + 86_400_000_000 { early += 1 }
         }
         let seeds = Array(simulation.places.prefix(3).map(\.slot))
         // From the fourth on they die one after the other in the first 90 minutes, each in its own way; every second one comes back.
@@ -169,6 +172,7 @@ extension Scenario {
         run.finish(simulation)
         run.report("lives_ended", Double(ended.count))
         run.report("ghosts", Double(ghosts), atMost: 0)
+        run.report("forgotten_too_early", Double(early), atMost: 0)
         run.report("remembered_too_long", Double(late), atMost: 0)
     }
 
