@@ -156,6 +156,13 @@ void gb_epoch_retire(gb_epoch *epoch, gb_epoch_release_fn release, void *object)
     bin->count++;
 }
 
+void gb_epoch_settle(gb_epoch *epoch)
+{
+    /* Reading the counters is what orders us behind the exits. */
+    bool is_any = epoch_has_readers(epoch, 0) || epoch_has_readers(epoch, 1);
+    GB_ASSERT(!is_any);
+}
+
 void gb_epoch_deinit(gb_epoch *epoch)
 {
     while (!gb_epoch_collect(epoch, SIZE_MAX)) {

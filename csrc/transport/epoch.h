@@ -45,6 +45,9 @@ typedef struct gb_epoch {
 
 /* Borrows `allocator` until deinit. */
 void gb_epoch_init(gb_epoch *epoch, const gb_allocator *allocator);
+/* Owner thread, when no reader is inside and none will come: what the last ones did is over from
+ * here on, so that what they saw may be taken apart without `reclaim`. */
+void gb_epoch_settle(gb_epoch *epoch);
 /* Releases all that is left. No reader may be inside. */
 void gb_epoch_deinit(gb_epoch *epoch);
 

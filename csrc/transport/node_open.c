@@ -142,6 +142,7 @@ static void node_deinit(gb_node *node)
         gb_store_finish(node->store);
         gb_store_close(node->store);
     }
+    gb_epoch_settle(&node->epoch);
     gb_engine_close(node->engine);
     gb_members_release(node->allocator, atomic_load(&node->members));
     gb_epoch_deinit(&node->epoch);

@@ -73,6 +73,9 @@ static void set_clear(gb_pending *pending, gb_pending_set *set)
 
 void gb_pending_deinit(gb_pending *pending)
 {
+    /* Behind whoever held it last, in another thread. */
+    (void)pthread_mutex_lock(&pending->mutex);
+    (void)pthread_mutex_unlock(&pending->mutex);
     for (int i = 0; i < 2; i++) {
         set_clear(pending, &pending->sets[i]);
         gb_hash_map_deinit(&pending->sets[i].table);
