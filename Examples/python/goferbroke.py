@@ -73,7 +73,12 @@ class EngineSettings(Structure):
     ] + [
         (name, c_uint32)
         for name in ("exchanges_per_round", "key_count_max", "value_size_max", "link_queue_max", "full_mesh_max")
-    ] + [("is_push_disabled", c_bool)]
+    ] + [
+        ("is_push_disabled", c_bool), ("gossip_mode", c_uint8), ("delta_order", c_uint8), ("delta_limit", c_uint32),
+        ("is_flow_disabled", c_bool), ("flow_rate_max", c_uint32), ("flow_decrease_ppm", c_uint32),
+        ("flow_increase_ppm", c_uint32), ("flow_step_micro", c_uint64), ("flow_over_count", c_uint32),
+        ("flow_under_count", c_uint32),
+    ]
 
 
 class NodeOptions(Structure):
@@ -93,7 +98,8 @@ class Event(Structure):
         ("kind", c_uint32), ("time_us", c_uint64), ("name", Slice), ("generation", c_uint64), ("incarnation", c_uint64),
         ("status", c_uint8), ("change", c_uint8), ("cause", c_uint8), ("outcome", c_uint8), ("reason", c_uint8),
         ("lane", c_uint8), ("flags", c_uint32), ("newer_generation", c_uint64), ("accuser", Slice),
-        ("accuser_generation", c_uint64), ("duration_us", c_uint64), ("count", c_uint64), ("code", c_int32),
+        ("accuser_generation", c_uint64), ("duration_us", c_uint64), ("count", c_uint64), ("tau_micro", c_uint64),
+        ("rho_micro", c_uint64), ("code", c_int32),
         ("text", Slice), ("host", Slice), ("port", c_uint16), ("link", c_uint64), ("request_id", c_uint32),
         ("payload", Slice), ("record", c_void_p), ("before", c_void_p),
     ]
