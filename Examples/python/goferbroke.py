@@ -108,7 +108,7 @@ class Event(Structure):
 class Action(Structure):
     _fields_ = [
         ("kind", c_uint8), ("reason", c_uint8), ("name", Slice), ("generation", c_uint64), ("incarnation", c_uint64),
-        ("helper", Slice),
+        ("helper", Slice), ("timeout_us", c_uint64),
     ]
 
 

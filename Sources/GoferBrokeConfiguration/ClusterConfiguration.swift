@@ -261,7 +261,11 @@ public struct ClusterConfiguration: KeyedConfiguration {
             .live,
             "Other nodes that are asked to probe a node before it is accused"
         ),
-        probeTimeout("Cluster.FailureProbeTimeout", aliasOf: nil, "After this long without an answer a probe has failed"),
+        probeTimeout(
+            "Cluster.FailureProbeTimeout",
+            aliasOf: nil,
+            "After this long without an answer a probe has failed; longer for nodes whose last answer took more than half of it"
+        ),
         probeTimeout("Cluster.ProbeTimeout", aliasOf: "Cluster.FailureProbeTimeout", "Another name of `Cluster.FailureProbeTimeout`"),
         .duration(
             "Cluster.SuspicionTime",

@@ -234,8 +234,9 @@ public enum DetectorInput: Hashable, Sendable {
     case heartbeat(name: String, generation: UInt64, roundTrip: Duration?)
     /// Any other bytes from the peer: life, no sample. Need not be told more than a few times a second.
     case activity(name: String, generation: UInt64)
-    /// A probe of that life of `target` ended; `helper` carried it, or this node itself where it is nil.
-    case probeResult(target: String, generation: UInt64, helper: String?, outcome: ProbeOutcome)
+    /// A probe of that life of `target` ended; `helper` carried it, or this node itself where it is nil. `duration`: how long the
+    /// answer to a dial of ours took, if the carrier knows.
+    case probeResult(target: String, generation: UInt64, helper: String?, outcome: ProbeOutcome, duration: Duration? = nil)
     /// A member published an accusation, or published it again with other content.
     case accusation(Accusation)
     /// A member deleted its accusation of `target`.
@@ -250,8 +251,9 @@ public enum DetectorInput: Hashable, Sendable {
 
 /// Something the carrier must do.
 public enum DetectorAction: Hashable, Sendable {
-    /// Dial the target afresh, never over a link that is open; several in a row mean several dials at once.
-    case probe(target: String, generation: UInt64)
+    /// Dial the target afresh, never over a link that is open; several in a row mean several dials at once. Each is given up after
+    /// `timeout`; nil is `DetectorSettings.probeTimeout`.
+    case probe(target: String, generation: UInt64, timeout: Duration? = nil)
     /// Ask `helper` to dial the target afresh.
     case probeThrough(helper: String, target: String, generation: UInt64)
     /// Publish an accusation, or replace the one of this target that is published.

@@ -28,6 +28,8 @@ struct MemberDetail: Sendable {
     var lastHeartbeat: DetectorTime?
     var window: HeartbeatWindow?
     var roundTrip: Duration?
+    /// Microseconds that a dial of it took last, or would take by the round trip; 0: unknown. Outlives the link.
+    var answerTime: Int64 = 0
     /// The last link of this life was closed by the other host, and nothing was heard since.
     var hasHungUp = false
     var isInPhiAlarm = false
@@ -44,8 +46,8 @@ struct MemberDetail: Sendable {
 
     var standing: [StandingAccusation] = []
     var suspectSince = DetectorTime.zero
-    /// Since when a majority of its judges accuse it; nil: they do not.
-    var majoritySince: DetectorTime?
+    /// A majority of its judges that accuse it; nil: they do not.
+    var majority: Majority?
     /// Judges in the component of `judgesEpoch`.
     var judges: [Int32] = []
     var judgesEpoch: UInt64 = 0
@@ -69,6 +71,15 @@ struct StandingAccusation: Sendable {
     var incarnation: UInt64
     var reason: AccusationReason
     var hasVerdict: Bool
+    /// It came with its verdict: it stood elsewhere for the suspicion time before anybody here heard of it.
+    var isOld = false
+}
+
+/// More than half of the judges of a member accuse it.
+struct Majority: Sendable {
+    var since: DetectorTime
+    /// Microseconds that it must have stood before it decides.
+    var standing: Int64
 }
 
 struct HelperFact: Sendable {

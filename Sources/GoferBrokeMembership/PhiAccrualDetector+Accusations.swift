@@ -71,7 +71,7 @@ extension PhiAccrualDetector {
             return
         }
         guard slot != self.selfSlot, accusation.accuserGeneration >= self.records[Int(accuser)].generation else { return }
-        let standing = StandingAccusation(
+        var standing = StandingAccusation(
             accuser: accuser,
             accuserGeneration: accusation.accuserGeneration,
             generation: accusation.generation,
@@ -89,8 +89,10 @@ extension PhiAccrualDetector {
             isNews =
                 old.reason != standing.reason || old.incarnation != standing.incarnation || old.generation != standing.generation
             isNewVerdict = standing.hasVerdict && (isNews || !old.hasVerdict)
+            standing.isOld = isNews ? standing.hasVerdict : old.isOld
             self.details[detail].standing[place] = standing
         } else {
+            standing.isOld = standing.hasVerdict
             self.makeRoom(of: slot)
             self.details[detail].standing.append(standing)
             self.accused.insert(slot)

@@ -48,12 +48,13 @@ extension PhiAccrualDetector {
         let helpers = cause.asksHelpers ? self.chooseHelpers(for: slot) : []
         let target = self.names[Int(slot)]
         let generation = self.records[Int(slot)].generation
+        let timeout = self.probeTimeout(slot, cause)
         self.details[detail].check = Check(
             cause: cause,
             dialsPending: self.settings.parallelProbes,
             helpersPending: helpers,
             // The carrier gives a dial up after one timeout; a helper's word may take one more.
-            deadline: now.advanced(by: 2 * self.stretched(self.timing.probeTimeout)),
+            deadline: now.advanced(by: 2 * self.stretched(timeout)),
             roundsLeft: roundsLeft
         )
         self.checked.insert(slot)
@@ -70,12 +71,33 @@ extension PhiAccrualDetector {
             now: now
         )
         for _ in 0..<self.settings.parallelProbes {
-            self.actions.append(.probe(target: target, generation: generation))
+            self.actions.append(.probe(target: target, generation: generation, timeout: self.told(timeout)))
         }
         for helper in helpers {
             self.actions.append(.probeThrough(helper: self.names[Int(helper)], target: target, generation: generation))
         }
     }
+
+    /// How long a dial of that member may take: the setting, or twice what its last answer took if that is more. A look whether it
+    /// is back has time, and finds out how far away it is.
+    func probeTimeout(_ slot: Int32, _ cause: CheckCause?) -> Int64 {
+        let least = self.timing.probeTimeout * (cause == .recheck ? Self.recheckPatience : 1)
+        guard let detail = self.detail(slot) else { return least }
+        return max(least, min(2 * self.details[detail].answerTime, Self.longestProbeTimeout))
+    }
+
+    /// The timeout as an action names it.
+    func told(_ timeout: Int64) -> Duration? {
+        timeout == self.timing.probeTimeout ? nil : .microseconds(timeout)
+    }
+
+    mutating func noteAnswerTime(of target: String, generation: UInt64, _ duration: Duration) {
+        guard let slot = self.slot(of: target, generation: generation) else { return }
+        self.details[self.ensureDetail(slot)].answerTime = min(max(duration.wholeMicroseconds, 0), Self.longestProbeTimeout)
+    }
+
+    static var recheckPatience: Int64 { 4 }
+    static var longestProbeTimeout: Int64 { 2_000_000 }
 
     /// Up to `helperCount` other monitors of the target that nobody accuses; those we have a link to first, else by lot.
     private mutating func chooseHelpers(for slot: Int32) -> [Int32] {

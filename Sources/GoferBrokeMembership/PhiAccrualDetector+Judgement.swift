@@ -216,7 +216,7 @@ extension PhiAccrualDetector {
         if self.records[Int(slot)].status == .alive {
             let detail = self.ensureDetail(slot)
             self.details[detail].suspectSince = now
-            self.details[detail].majoritySince = nil
+            self.details[detail].majority = nil
             self.declareSuspect(slot, now: now)
         }
         if self.isProvedCrashed(slot, accusers, now: now) {
@@ -231,20 +231,41 @@ extension PhiAccrualDetector {
         }
         let detail = self.ensureDetail(slot)
         guard accusing.count * 2 > judges.count else {
-            self.details[detail].majoritySince = nil
+            self.details[detail].majority = nil
             return
         }
-        let majoritySince = self.details[detail].majoritySince ?? now
-        self.details[detail].majoritySince = majoritySince
+        let majority =
+            self.details[detail].majority
+            ?? self.formMajority(accusing, judges: judges.count, since: self.details[detail].suspectSince, now: now)
+        self.details[detail].majority = majority
         let waited = now.micros(since: self.details[detail].suspectSince)
         let needed = self.stretched(self.suspicionTime(accusing: accusing.count, judges: judges.count))
-        // After a split has healed, the other side's accusations arrive all at once, and old. However long they have stood there,
-        // the accused hears of them only now, and must have the time to refute.
-        if waited >= needed, now.micros(since: majoritySince) >= self.timing.suspicionMinimum / 2 {
+        if waited >= needed, now.micros(since: majority.since) >= majority.standing {
             self.nameJudges(slot, judges, now: now)
             let reason: DeathReason = judges.count == 1 ? .soleJudge : .majority
             self.declareDead(slot, reason: reason, accusing: accusing.count, judges: judges.count, now: now)
         }
+    }
+
+    /// After a split has healed, the other side's accusations arrive all at once, and old. However long they have stood there, the
+    /// accused hears of them only now, and must have the time to refute: the longest, where it takes their word to condemn it.
+    ///
+    /// Old are those that came with their verdict, and those of a majority that was there at one stroke, without us: judges who
+    /// begin to dial on one another's word need `ProbeTimeout` for that, but where a host refuses.
+    private func formMajority(
+        _ accusing: [StandingAccusation],
+        judges: Int,
+        since begin: DetectorTime,
+        now: DetectorTime
+    ) -> Majority {
+        let isAtOneStroke =
+            now.micros(since: begin) < self.timing.probeTimeout / 2
+            && !accusing.contains { $0.accuser == self.selfSlot || $0.reason == .crashed }
+        let isFresh = !isAtOneStroke && accusing.count { !$0.isOld } * 2 > judges
+        return Majority(
+            since: now,
+            standing: isFresh ? self.timing.suspicionMinimum / 2 : self.timing.suspicionMaximum
+        )
     }
 
     /// Puts who decides into the story, unless it says so already.

@@ -57,7 +57,11 @@ extension PhiAccrualDetector {
             }
         }
         self.details[detail].lastHeartbeat = now
-        self.details[detail].roundTrip = roundTrip ?? self.details[detail].roundTrip
+        if let roundTrip {
+            self.details[detail].roundTrip = roundTrip
+            // To connect, and to be told who answers.
+            self.details[detail].answerTime = 2 * min(max(roundTrip.wholeMicroseconds, 0), Self.longestProbeTimeout)
+        }
     }
 
     mutating func noteActivity(_ name: String, generation: UInt64, now: DetectorTime) {
@@ -182,6 +186,12 @@ extension PhiAccrualDetector {
         self.details[detail].verificationBackoff = backoff
         self.statistics.probes += 1
         self.details[detail].nextVerificationAt = now.advanced(by: backoff)
-        self.actions.append(.probe(target: self.names[Int(slot)], generation: self.records[Int(slot)].generation))
+        self.actions.append(
+            .probe(
+                target: self.names[Int(slot)],
+                generation: self.records[Int(slot)].generation,
+                timeout: self.told(self.probeTimeout(slot, nil))
+            )
+        )
     }
 }

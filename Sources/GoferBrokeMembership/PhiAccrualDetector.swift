@@ -146,7 +146,10 @@ public struct PhiAccrualDetector: FailureDetector {
             self.noteHeartbeat(name, generation: generation, roundTrip: roundTrip, now: now)
         case .activity(let name, let generation):
             self.noteActivity(name, generation: generation, now: now)
-        case .probeResult(let target, let generation, let helper, let outcome):
+        case .probeResult(let target, let generation, let helper, let outcome, let duration):
+            if helper == nil, let duration {
+                self.noteAnswerTime(of: target, generation: generation, duration)
+            }
             self.noteProbeResult(target: target, generation: generation, helper: helper, outcome: outcome, now: now)
         case .accusation(let accusation):
             self.noteAccusation(accusation, now: now)
@@ -211,7 +214,9 @@ public struct PhiAccrualDetector: FailureDetector {
             let detail = Int(self.records[slot].detail)
             self.details[detail].lastHeartbeat = nil
             self.details[detail].suspectSince = min(self.details[detail].suspectSince.advanced(by: pause), now)
-            self.details[detail].majoritySince = self.details[detail].majoritySince.map { min($0.advanced(by: pause), now) }
+            if let since = self.details[detail].majority?.since {
+                self.details[detail].majority?.since = min(since.advanced(by: pause), now)
+            }
             if let deadline = self.details[detail].check?.deadline {
                 self.details[detail].check?.deadline = deadline.advanced(by: pause)
             }

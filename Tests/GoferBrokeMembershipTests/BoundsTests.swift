@@ -50,7 +50,7 @@ struct BoundsTests {
         #expect(dialled.count > 90)
         // Whoever answers is back in and takes its neighbours along: not accused.
         for action in dialled {
-            if case .probe(let target, _) = action, !watched.contains(target) {
+            if case .probe(let target, _, _) = action, !watched.contains(target) {
                 d.result(target, .answered)
             }
         }

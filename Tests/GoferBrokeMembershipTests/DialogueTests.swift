@@ -41,7 +41,7 @@ struct Dialogue {
             }
             for action in self.say(.tick) {
                 actions.append(action)
-                if case .probe(let target, let generation) = action, answering.contains(target) {
+                if case .probe(let target, let generation, _) = action, answering.contains(target) {
                     actions += self.say(.probeResult(target: target, generation: generation, helper: nil, outcome: .answered))
                 }
             }
@@ -223,13 +223,13 @@ struct DialogueTests {
         for _ in 0..<3 { d.result("b", .unreachable) }
         #expect(d.status("b") == .suspect)
         let looks = d.pass(.milliseconds(1_100), hearing: ["c"])
-        #expect(looks.filter { $0 == .probe(target: "b", generation: 1) }.count == 3)
+        #expect(looks.filter { $0 == .probe(target: "b", generation: 1, timeout: .milliseconds(1_200)) }.count == 3)
         d.say(.memberUpdated(Member(name: "b", generation: 1, incarnation: 1)))
         #expect(d.status("b") == .alive)
         if !isLeftUnanswered {
             for _ in 0..<3 { #expect(d.result("b", .unreachable).isEmpty) }
         }
-        let actions = d.pass(.milliseconds(700), hearing: ["c"])
+        let actions = d.pass(.milliseconds(2_500), hearing: ["c"])
         #expect(!actions.contains { if case .accuse = $0 { true } else { false } })
         #expect(d.status("b") == .alive)
     }
@@ -310,6 +310,36 @@ struct DialogueTests {
         #expect(d.pass(.milliseconds(500)).isEmpty)
     }
 
+    /// Found by the simulator, seed 336 of the swarm: nodes far from each other accused each other for ever.
+    @Test("A dial may take twice what the last answer took, by the round trip of the link or by a dial; a look back takes its time")
+    func farPeersAreGivenTime() {
+        var d = Dialogue(others: ["b", "c"])
+        d.say(.heartbeat(name: "b", generation: 1, roundTrip: .milliseconds(280)))
+        d.pass(.milliseconds(100))
+        let far = Array(repeating: DetectorAction.probe(target: "b", generation: 1, timeout: .milliseconds(1_120)), count: 3)
+        #expect(d.say(.linkClosed(name: "b", generation: 1, cause: .timedOut)).prefix(3) == far[...])
+        // A helper that is nearer says no at once; we wait for our own dials.
+        d.result("b", .unreachable, helper: "c")
+        #expect(d.pass(.milliseconds(1_000)).isEmpty && d.status("b") == .alive)
+
+        // Nothing is known of c: it is accused, and when a look finds it back, the next dial takes that long.
+        d.say(.linkClosed(name: "c", generation: 1, cause: .timedOut))
+        for _ in 0..<3 { d.result("c", .unreachable) }
+        d.pass(.milliseconds(700))
+        #expect(d.status("c") == .suspect)
+        let look = DetectorAction.probe(target: "c", generation: 1, timeout: .milliseconds(1_200))
+        #expect(d.pass(.milliseconds(2_000)).contains(look))
+        d.say(.probeResult(target: "c", generation: 1, helper: nil, outcome: .answered, duration: .milliseconds(640)))
+        #expect(d.status("c") == .alive)
+        d.say(.linkOpened(name: "c", generation: 1))
+        let next = d.say(.linkClosed(name: "c", generation: 1, cause: .timedOut))
+        #expect(next.contains(.probe(target: "c", generation: 1, timeout: .milliseconds(1_280))))
+        // A near answer is a near peer again.
+        d.say(.probeResult(target: "c", generation: 1, helper: nil, outcome: .answered, duration: .milliseconds(1)))
+        d.say(.linkOpened(name: "c", generation: 1))
+        #expect(d.say(.linkClosed(name: "c", generation: 1, cause: .timedOut)).contains(.probe(target: "c", generation: 1)))
+    }
+
     @Test("A majority of the judges is death after the suspicion time, and not before it has stood for the time of a refutation")
     func majority() {
         var d = Dialogue(others: ["b", "c", "d", "e"])
@@ -326,21 +356,40 @@ struct DialogueTests {
         #expect(end.contains(.declareDead(target: "b", generation: 1, incarnation: 0, reason: .majority)))
     }
 
-    /// Found by the simulator, seed 16 of the swarm: when a split healed, each side's members were buried by their own side.
-    @Test("Verdicts that arrive all at once, as after a split, leave the accused the time to refute")
-    func oldVerdicts() {
+    /// Found by the simulator, seeds 16, 136 and 20261126202 of the swarm: when a split healed, each side's members were buried by
+    /// their own side.
+    @Test(
+        "Accusations that arrive all at once, as after a split, leave the accused the longest time to refute",
+        arguments: [true, false]
+    )
+    func oldAccusations(hasVerdict: Bool) {
         var refuted = Dialogue(others: ["b", "c", "d", "e"], isLinked: false)
         var silent = refuted
         for accuser in ["c", "d", "e"] {
-            refuted.accuse("b", by: accuser, hasVerdict: true)
-            silent.accuse("b", by: accuser, hasVerdict: true)
+            refuted.accuse("b", by: accuser, hasVerdict: hasVerdict)
+            silent.accuse("b", by: accuser, hasVerdict: hasVerdict)
         }
-        #expect(refuted.pass(.milliseconds(900)).allSatisfy { !isDeath($0) })
+        #expect(refuted.pass(.milliseconds(5_900), answering: ["c", "d", "e"]).allSatisfy { !isDeath($0) })
         _ = refuted.say(.memberUpdated(Member(name: "b", generation: 1, incarnation: 1)))
         refuted.pass(.seconds(20), answering: ["b", "c", "d", "e"])
         #expect(refuted.status("b") == .alive)
         silent.pass(.seconds(20), answering: ["c", "d", "e"])
         #expect(silent.status("b") == .dead)
+    }
+
+    @Test("Old accusations that arrive one by one are no younger for that; a fresh majority decides in the usual time")
+    func oldAndFreshAccusations() {
+        for (hasVerdict, isDead) in [(true, false), (false, true)] {
+            var d = Dialogue(others: ["b", "c", "d", "e"])
+            for accuser in ["c", "d", "e"] {
+                d.accuse("b", by: accuser, hasVerdict: hasVerdict)
+                d.result("b", .answered)
+                d.pass(.milliseconds(500), hearing: ["c", "d", "e"], answering: ["b"])
+            }
+            d.pass(.milliseconds(2_500), hearing: ["c", "d", "e"], answering: ["b"])
+            #expect(d.status("b") == (isDead ? .dead : .suspect))
+            #expect(d.detector.member("b", at: d.now)?.accusers.contains("a") == false)
+        }
     }
 
     @Test("The order in which accusations, members and restarts become known does not change the outcome")
@@ -411,7 +460,7 @@ struct DialogueTests {
             actions += d.accuse("b", by: "c", AccusationReason.allCases[round % AccusationReason.allCases.count])
             for action in d.pass(.milliseconds(100), hearing: ["c", "d", "e"]) {
                 actions.append(action)
-                if case .probe("b", 1) = action { actions += d.result("b", .refused) }
+                if case .probe("b", 1, _) = action { actions += d.result("b", .refused) }
             }
         }
         #expect(!actions.contains { if case .accuse = $0 { true } else { false } })

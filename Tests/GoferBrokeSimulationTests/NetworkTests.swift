@@ -213,4 +213,24 @@ import Testing
         #expect(simulation.placeByHost[places[1].host] == places[1].slot)
         #expect(simulation.placeByHost[places[0].host] == places[0].slot)
     }
+
+    /// Seed 500305 of the swarm ended the simulator here: the next SYN found nobody at the old address.
+    @Test func whoMovesStillAnswersForWhatItAccepted() throws {
+        let simulation = Simulation(SimulationOptions(seed: 32))
+        let places = [simulation.addPlace("n0"), simulation.addPlace("n1")]
+        simulation.start(places[0], .init())
+        simulation.changePaths { $0.setCut(true, from: places[0], to: places[1]) }
+        simulation.start(places[1], .init(seeds: [0]))
+        simulation.run(for: .milliseconds(500))
+        let accepted = simulation.connections.indices.filter { simulation.connections[$0].ends.last?.isOpen == true }
+        let uses = accepted.map { simulation.connections[$0].use }
+        try #require(!accepted.isEmpty, "taken, and the answer was lost")
+        simulation.kill(places[0])
+        simulation.start(places[0], .init(isMoved: true))
+        simulation.run(for: .seconds(5))
+        #expect(simulation.violations.isEmpty)
+        for (number, use) in zip(accepted, uses) where simulation.isUsed(Int32(number), use) {
+            #expect(simulation.connections[number].ends[1].node == places[0].slot)
+        }
+    }
 }

@@ -120,7 +120,7 @@ void gb_engine_act(gb_engine *e, gb_time_us now, const gb_action *action)
     }
     switch (action->kind) {
     case GB_ACT_PROBE:
-        probe_dial(e, PROBE_LOCAL, action->name, action->generation, 0, 0);
+        probe_local(e, action->name, action->generation, action->timeout_us);
         break;
     case GB_ACT_PROBE_THROUGH:
         act_probe_through(e, action);

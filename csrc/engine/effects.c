@@ -155,7 +155,7 @@ static void fill_dial(gb_engine *e, const gb_queued_effect *queued, gb_effect *o
         out->port = link->dial_port;
     }
     /* A probe is given up early: a healthy peer answers within its timeout or not at all. */
-    out->timeout_us = link != NULL && link->purpose == PURPOSE_PROBE ? e->settings.probe_timeout_us
+    out->timeout_us = link != NULL && link->purpose == PURPOSE_PROBE ? probe_timeout(e, link)
                                                                      : e->settings.dial_timeout_us;
 }
 

@@ -288,12 +288,14 @@ typedef struct gb_probe_op {
     uint32_t ping_no;
     uint32_t dial_count; /* still under way */
     uint32_t redials_left;
-    gb_time_us redial_at; /* GB_NO_TIME: no further dial is planned */
-    bool is_refused_only; /* every dial so far was refused */
-    bool has_dialled;     /* at least once */
-    bool is_waiting;      /* not dialled yet, for want of a place among our dials */
-    bool has_other;       /* somebody else answered */
-    bool is_answered;     /* whom we asked has answered */
+    gb_time_us redial_at;  /* GB_NO_TIME: no further dial is planned */
+    bool is_refused_only;  /* every dial so far was refused */
+    bool has_dialled;      /* at least once */
+    bool is_waiting;       /* not dialled yet, for want of a place among our dials */
+    bool has_other;        /* somebody else answered */
+    bool is_answered;      /* whom we asked has answered */
+    gb_time_us begun_at;   /* when it was dialled first */
+    gb_time_us timeout_us; /* of each dial */
     uint64_t newer_generation;
     gb_time_us deadline;
     uint8_t name_size;
@@ -734,7 +736,11 @@ void act_retract(gb_engine *e, gb_slice target);
 /* ---- probe.c -----------------------------------------------------------------------------------
  */
 
-/* Dial (name, generation) afresh. `request_id` and `link` as the kind says. */
+/* Dial (name, generation) afresh for the host's detector; timeout 0: probe_timeout_us. */
+void probe_local(gb_engine *e, gb_slice name, uint64_t generation, gb_time_us timeout_us);
+/* How long a dial of a probe may take to connect. */
+gb_time_us probe_timeout(gb_engine *e, const gb_link *link);
+/* Dial (name, generation) afresh for others. `request_id` and `link` as the kind says. */
 void probe_dial(gb_engine *e, gb_probe_kind kind, gb_slice name, uint64_t generation, uint64_t link,
                 uint32_t request_id);
 /* Is the life of `peer` still there? Over its link where there is one, else by dialling. */

@@ -42,6 +42,7 @@ static gb_probe_op *op_open(gb_engine *e, gb_probe_kind kind, gb_slice name, uin
     op->is_refused_only = true;
     op->redials_left = ENGINE_PROBE_REDIALS_MAX;
     op->redial_at = GB_NO_TIME;
+    op->timeout_us = e->settings.probe_timeout_us;
     op->name_size = (uint8_t)name.len;
     memcpy(op->name, name.base, name.len);
     gb_list_push_back(&e->probes, &op->node);
@@ -106,6 +107,9 @@ static void tell_detector(gb_engine *e, const gb_probe_op *op, uint8_t outcome, 
     event.generation = op->generation;
     event.outcome = outcome;
     event.newer_generation = newer;
+    if (outcome == GB_PROBE_ANSWERED && op->has_dialled) {
+        event.duration_us = e->now - op->begun_at;
+    }
     gb_link *helper = op->kind == PROBE_REMOTE ? link_find(e, op->link) : NULL;
     if (helper != NULL && helper->peer != NULL) {
         event.accuser = peer_name(e, helper->peer);
@@ -136,6 +140,17 @@ static void self_result(gb_engine *e, uint64_t generation, uint8_t outcome, bool
     engine_want_generation(e, generation + 1);
 }
 
+/* It runs, and is accused: nothing but an exchange tells it so, that it can refute. */
+static void tell_accused(gb_engine *e, gb_peer *peer)
+{
+    bool is_dead = peer->status == GB_STATUS_DEAD;
+    if (!e->is_joined || e->is_leaving || peer->link != NULL || peer->dialling != NULL ||
+        !(is_dead || peer->accuser_count > 0)) {
+        return;
+    }
+    (void)ring_dial(e, peer, is_dead ? PURPOSE_REVIVE : PURPOSE_VISIT);
+}
+
 static void op_finish(gb_engine *e, gb_probe_op *op, uint8_t outcome, uint64_t newer)
 {
     if (e->is_stopped) {
@@ -149,6 +164,9 @@ static void op_finish(gb_engine *e, gb_probe_op *op, uint8_t outcome, uint64_t n
         if (peer != NULL && peer->generation == op->generation) {
             if (op->ping_link == 0) {
                 peer_proved_diallable(e, peer);
+            }
+            if (op->kind == PROBE_LOCAL) {
+                tell_accused(e, peer);
             }
         }
     }
@@ -215,7 +233,10 @@ static void op_dial_addresses(gb_engine *e, gb_probe_op *op)
 
 static void op_dial(gb_engine *e, gb_probe_op *op)
 {
-    op->deadline = e->now + e->settings.probe_timeout_us + 200 * ENGINE_MS;
+    op->deadline = e->now + op->timeout_us + 200 * ENGINE_MS;
+    if (!op->has_dialled) {
+        op->begun_at = e->now;
+    }
     op_dial_addresses(e, op);
     if (op->is_waiting) {
         /* That we have too much to do says nothing of whom we dial: its turn comes. */
@@ -226,15 +247,28 @@ static void op_dial(gb_engine *e, gb_probe_op *op)
     }
 }
 
+void probe_local(gb_engine *e, gb_slice name, uint64_t generation, gb_time_us timeout_us)
+{
+    gb_probe_op *op = op_open(e, PROBE_LOCAL, name, generation);
+    if (op == NULL) {
+        tell_unreachable(e, name, generation, gb_slice_make(NULL, 0));
+        return;
+    }
+    gb_time_us most =
+        op->timeout_us > e->settings.dial_timeout_us ? op->timeout_us : e->settings.dial_timeout_us;
+    if (timeout_us != 0) {
+        op->timeout_us = timeout_us < most ? timeout_us : most;
+    }
+    op_dial(e, op);
+}
+
 void probe_dial(gb_engine *e, gb_probe_kind kind, gb_slice name, uint64_t generation, uint64_t link,
                 uint32_t request_id)
 {
     gb_probe_op *op = op_open(e, kind, name, generation);
     gb_link *asker = kind == PROBE_FOR_PEER ? link_find(e, link) : NULL;
     if (op == NULL) {
-        if (kind == PROBE_LOCAL) {
-            tell_unreachable(e, name, generation, gb_slice_make(NULL, 0));
-        } else if (asker != NULL) {
+        if (asker != NULL) {
             tell_asker(e, asker, request_id, GB_PROBE_UNREACHABLE, 0);
         }
         return;
@@ -395,6 +429,12 @@ void probe_result(gb_engine *e, gb_link *link, const gb_frame *frame)
 /* ---- Ends
  * ------------------------------------------------------------------------------------------------------
  */
+
+gb_time_us probe_timeout(gb_engine *e, const gb_link *link)
+{
+    const gb_probe_op *op = op_find(e, link->probe_no);
+    return op == NULL ? e->settings.probe_timeout_us : op->timeout_us;
+}
 
 void probe_link_lost(gb_engine *e, uint64_t link)
 {

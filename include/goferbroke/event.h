@@ -40,7 +40,7 @@ enum {
     GB_EVENT_HEARTBEAT = 22,   /* name, generation, duration_us: round trip, 0 if not measured */
     GB_EVENT_ACTIVITY = 23, /* name, generation: other bytes came; at most one each 200 ms a link */
     GB_EVENT_PROBE_RESULT = 24, /* name, generation, helper (empty: own dial), outcome,
-                                   newer_generation */
+                                   newer_generation; duration_us of an own dial that was answered */
     GB_EVENT_ACCUSATION = 25,   /* name (accused), generation, incarnation, accuser,
                                    accuser_generation, reason, flags (GB_ACCUSE_…) */
     GB_EVENT_RETRACTION = 26,   /* name (accused), accuser, accuser_generation; not told of what was
@@ -117,7 +117,7 @@ typedef struct gb_event {
 
 /* What a host's detector answers. */
 enum {
-    GB_ACT_PROBE = 1,         /* name, generation: dial it afresh */
+    GB_ACT_PROBE = 1,         /* name, generation, timeout_us: dial it afresh */
     GB_ACT_PROBE_THROUGH = 2, /* name, generation, helper: ask that member to dial it */
     GB_ACT_ACCUSE = 3,        /* name, generation, incarnation, reason */
     GB_ACT_RETRACT = 4,       /* name */
@@ -132,6 +132,8 @@ typedef struct gb_action {
     uint64_t generation;
     uint64_t incarnation;
     gb_slice helper;
+    uint64_t timeout_us; /* of GB_ACT_PROBE, for each dial; 0: probe_timeout_us, at most
+                            dial_timeout_us where that is longer */
 } gb_action;
 
 /* How a member stands. */

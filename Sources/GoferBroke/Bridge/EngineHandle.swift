@@ -93,16 +93,8 @@ package final class EngineHandle {
     package init(_ options: EngineOptions, now: UInt64) throws(GoferBrokeError) {
         let operation = "open engine \(options.name)"
         let pool = CStringPool()
-        func addresses(_ endpoints: [Endpoint]) throws(GoferBrokeError) -> [gb_address] {
-            var list: [gb_address] = []
-            for endpoint in endpoints {
-                let host = gb_slice_from_str(try pool.copy(endpoint.host, of: operation))
-                list.append(gb_address(scope: UInt8(GB_SCOPE_PRIVATE), host: host, port: endpoint.port))
-            }
-            return list
-        }
-        let own = try addresses(options.addresses)
-        let seeds = try addresses(options.seeds)
+        let own = try pool.addresses(options.addresses, of: operation)
+        let seeds = try pool.addresses(options.seeds, of: operation)
         var c = gb_engine_options()
         c.size = MemoryLayout<gb_engine_options>.stride
         c.cluster = gb_slice_from_str(try pool.copy(options.cluster, of: operation))
@@ -188,6 +180,14 @@ package final class EngineHandle {
         gb_engine_leave(self.engine, now)
     }
 
+    package func setSeeds(_ endpoints: [Endpoint], now: UInt64) throws(GoferBrokeError) {
+        let operation = "set the seeds"
+        let pool = CStringPool()
+        let seeds = try pool.addresses(endpoints, of: operation)
+        let err = withExtendedLifetime(pool) { gb_engine_set_seeds(self.engine, now, seeds, UInt32(clamping: seeds.count)) }
+        try GoferBrokeError.check(err, operation)
+    }
+
     package func configure(_ settings: EngineSettings, now: UInt64) {
         var c = settings.c
         gb_engine_configure(self.engine, now, &c)
@@ -230,14 +230,9 @@ package final class EngineHandle {
             var (target, helper) = (parts.target, parts.helper)
             target.withUTF8 { target in
                 helper.withUTF8 { helper in
-                    var c = gb_action(
-                        kind: UInt8(parts.kind),
-                        reason: UInt8(parts.reason),
-                        name: gb_slice(base: target.baseAddress, len: target.count),
-                        generation: parts.generation,
-                        incarnation: parts.incarnation,
-                        helper: gb_slice(base: helper.baseAddress, len: helper.count)
-                    )
+                    var c = parts.action
+                    c.name = gb_slice(base: target.baseAddress, len: target.count)
+                    c.helper = gb_slice(base: helper.baseAddress, len: helper.count)
                     gb_engine_act(self.engine, now, &c)
                 }
             }
@@ -437,5 +432,17 @@ extension KnownRecord {
             }
         }
         self.keyDigest = hash
+    }
+}
+
+extension CStringPool {
+    /// The endpoints for C; lent as long as the pool lives.
+    fileprivate func addresses(_ endpoints: [Endpoint], of what: String) throws(GoferBrokeError) -> [gb_address] {
+        var list: [gb_address] = []
+        for endpoint in endpoints {
+            let host = gb_slice_from_str(try self.copy(endpoint.host, of: what))
+            list.append(gb_address(scope: UInt8(GB_SCOPE_PRIVATE), host: host, port: endpoint.port))
+        }
+        return list
     }
 }

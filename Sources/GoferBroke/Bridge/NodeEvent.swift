@@ -217,7 +217,8 @@ extension DetectorInput {
                 target: name,
                 generation: event.generation,
                 helper: event.accuser.len == 0 ? nil : event.accuser.text,
-                outcome: ProbeOutcome(event)
+                outcome: ProbeOutcome(event),
+                duration: event.duration_us == 0 ? nil : .microseconds(Int64(clamping: event.duration_us))
             )
         case GB_EVENT_ACCUSATION:
             self = .accusation(
@@ -311,23 +312,35 @@ extension ProbeOutcome {
 }
 
 extension DetectorAction {
-    /// The action for C: kind, target, identity, reason and helper.
-    var parts: (kind: Int, target: String, generation: UInt64, incarnation: UInt64, reason: Int, helper: String) {
+    /// The action for C, but for its two names.
+    var parts: (target: String, helper: String, action: gb_action) {
+        var action = gb_action()
+        var (target, helper) = ("", "")
+        let kind: Int
         switch self {
-        case .probe(let target, let generation):
-            return (GB_ACT_PROBE, target, generation, 0, 0, "")
-        case .probeThrough(let helper, let target, let generation):
-            return (GB_ACT_PROBE_THROUGH, target, generation, 0, 0, helper)
-        case .accuse(let target, let generation, let incarnation, let reason):
-            return (GB_ACT_ACCUSE, target, generation, incarnation, reason.wire, "")
-        case .retract(let target):
-            return (GB_ACT_RETRACT, target, 0, 0, 0, "")
-        case .declareSuspect(let target, let generation, let incarnation):
-            return (GB_ACT_SUSPECT, target, generation, incarnation, 0, "")
-        case .declareDead(let target, let generation, let incarnation, _):
-            return (GB_ACT_DEAD, target, generation, incarnation, 0, "")
-        case .declareAlive(let target, let generation, let incarnation):
-            return (GB_ACT_ALIVE, target, generation, incarnation, 0, "")
+        case .probe(let name, let generation, let timeout):
+            kind = GB_ACT_PROBE
+            (target, action.generation, action.timeout_us) = (name, generation, timeout?.clampedMicroseconds ?? 0)
+        case .probeThrough(let carrier, let name, let generation):
+            kind = GB_ACT_PROBE_THROUGH
+            (helper, target, action.generation) = (carrier, name, generation)
+        case .accuse(let name, let generation, let incarnation, let reason):
+            kind = GB_ACT_ACCUSE
+            (target, action.generation, action.incarnation, action.reason) = (name, generation, incarnation, UInt8(reason.wire))
+        case .retract(let name):
+            kind = GB_ACT_RETRACT
+            target = name
+        case .declareSuspect(let name, let generation, let incarnation):
+            kind = GB_ACT_SUSPECT
+            (target, action.generation, action.incarnation) = (name, generation, incarnation)
+        case .declareDead(let name, let generation, let incarnation, _):
+            kind = GB_ACT_DEAD
+            (target, action.generation, action.incarnation) = (name, generation, incarnation)
+        case .declareAlive(let name, let generation, let incarnation):
+            kind = GB_ACT_ALIVE
+            (target, action.generation, action.incarnation) = (name, generation, incarnation)
         }
+        action.kind = UInt8(kind)
+        return (target, helper, action)
     }
 }

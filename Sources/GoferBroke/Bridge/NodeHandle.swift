@@ -315,14 +315,8 @@ final class NodeHandle: @unchecked Sendable {
                 let parts = action.parts
                 try withSlice(parts.target.slice) { target throws(GoferBrokeError) in
                     try withSlice(parts.helper.slice) { helper throws(GoferBrokeError) in
-                        var c = gb_action(
-                            kind: UInt8(parts.kind),
-                            reason: UInt8(parts.reason),
-                            name: target,
-                            generation: parts.generation,
-                            incarnation: parts.incarnation,
-                            helper: helper
-                        )
+                        var c = parts.action
+                        (c.name, c.helper) = (target, helper)
                         try GoferBrokeError.check(gb_node_act(node, &c), "act")
                     }
                 }

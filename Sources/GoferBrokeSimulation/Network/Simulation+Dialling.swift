@@ -66,8 +66,10 @@ extension Simulation {
         if self.now + pause < connection.dialDeadline {
             self.push(.synAttempt, at: self.now + pause, subject: number, guardNumber: event.guardNumber)
         }
-        // Somebody may have moved there since the dial began.
-        let target = self.placeByHost[connection.target.host] ?? -1
+        // Somebody may have moved there since the dial began; but who has taken the connection already keeps it.
+        let acceptor = connection.ends[1]
+        let isTaken = acceptor.isOpen || acceptor.stream.isSlow
+        let target = isTaken ? acceptor.node : self.placeByHost[connection.target.host] ?? -1
         self.connections[Int(number)].ends[1].node = target
         guard target >= 0, connection.target.port == NodePlace.port else { return }
         let path = self.paths.path(from: connection.ends[0].node, to: target)

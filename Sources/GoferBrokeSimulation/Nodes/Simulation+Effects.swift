@@ -90,7 +90,7 @@ extension Simulation {
     private func traceActions(_ actions: [DetectorAction], of place: NodePlace) {
         for action in actions {
             switch action {
-            case .probe(let target, let generation): self.tell { "\(place.name) probes \(target)@\(generation)" }
+            case .probe(let target, let generation, _): self.tell { "\(place.name) probes \(target)@\(generation)" }
             case .probeThrough(let helper, let target, _): self.tell { "\(place.name) asks \(helper) to probe \(target)" }
             case .accuse(let target, _, let incarnation, let reason):
                 self.tell { "\(place.name) accuses \(target) (incarnation \(incarnation)): \(reason)" }

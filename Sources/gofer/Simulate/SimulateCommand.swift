@@ -152,10 +152,8 @@ struct SimulateSwarm: ParsableCommand {
         let begin = clock.now
         for seed in range {
             let scenario = FaultScenario.random(seed: seed)
-            // Each eighth is watched for longer: links must become few.
-            let staysCalm: Duration = seed % 8 == 0 ? .seconds(50) : .zero
             let trace: ((String) -> Void)? = self.trace ? { Console.complain($0) } : nil
-            swarm.add(seed, scenario, scenario.run(staysCalm: staysCalm, trace: trace))
+            swarm.add(seed, scenario, scenario.run(trace: trace))
             progress.show(Double(seed - range.lowerBound + 1) / Double(range.count))
             if !swarm.failures.isEmpty, !self.keepGoing { break }
         }

@@ -422,9 +422,9 @@ final class TestCluster {
     private func perform(_ action: DetectorAction, of index: Int) {
         let node = self.nodes[index]
         switch action {
-        case .probe(let target, let generation):
+        case .probe(let target, let generation, let timeout):
             self.probes += 1
-            self.dial(index, target, generation, helper: nil, reportTo: index)
+            self.dial(index, target, generation, helper: nil, reportTo: index, timeout: timeout ?? .milliseconds(300))
         case .probeThrough(let helper, let target, let generation):
             guard let helperIndex = self.indexOf[helper] else { return }
             let isHelperThere =
@@ -474,11 +474,18 @@ final class TestCluster {
         }
     }
 
-    private func dial(_ from: Int, _ target: String, _ generation: UInt64, helper: String?, reportTo index: Int) {
+    private func dial(
+        _ from: Int,
+        _ target: String,
+        _ generation: UInt64,
+        helper: String?,
+        reportTo index: Int,
+        timeout: Duration = .milliseconds(300)
+    ) {
         guard let peer = self.indexOf[target] else { return }
         let node = self.nodes[peer]
         if !self.canTalk(from, peer) || !self.canTalk(peer, from) || !node.isHostUp || (node.isRunning && node.isFrozen) {
-            self.report(index, target, generation, helper, .unreachable, after: .milliseconds(300))
+            self.report(index, target, generation, helper, .unreachable, after: timeout)
         } else if !node.isRunning {
             self.report(index, target, generation, helper, .refused, after: .milliseconds(1))
         } else if self.generation(peer) != generation {
@@ -486,8 +493,8 @@ final class TestCluster {
         } else {
             // SYN and its answer are sent again after a second, HELLO and WELCOME after 200 ms.
             let time = (0..<2).reduce(Duration.milliseconds(2)) { sum, _ in sum + self.resending(from: .seconds(1)) + self.resending() }
-            let isInTime = time < .milliseconds(300)
-            self.report(index, target, generation, helper, isInTime ? .answered : .unreachable, after: min(time, .milliseconds(300)))
+            let isInTime = time < timeout
+            self.report(index, target, generation, helper, isInTime ? .answered : .unreachable, after: min(time, timeout))
         }
     }
 

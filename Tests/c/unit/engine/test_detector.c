@@ -101,6 +101,91 @@ GB_TEST(detector, more_probes_than_places_for_dials_wait_for_their_turn)
     world_close(w);
 }
 
+typedef struct probed {
+    uint8_t outcome;
+    uint64_t duration_us;
+} probed;
+
+static void note_probed(world_node *node, const gb_event *event, void *user)
+{
+    probed *p = user;
+    if (node->index == 0 && event->kind == GB_EVENT_PROBE_RESULT) {
+        *p = (probed){event->outcome, event->duration_us};
+    }
+}
+
+/* Found by the simulator, seed 336 of the swarm. */
+GB_TEST(detector, a_far_node_answers_a_probe_that_gives_it_the_time)
+{
+    probed p = {UINT8_MAX, 0};
+    world_options options = {.node_count = 2,
+                             .latency_us = 160 * WORLD_MS,
+                             .has_detector = true,
+                             .on_event = note_probed,
+                             .on_event_user = &p};
+    world *w = world_open(t, &options);
+    world_start(w, 0, 0);
+    world_start(w, 1, 0);
+    expect_true(world_run_until(w, world_is_converged, NULL, 20 * WORLD_S));
+    gb_action action = {.kind = GB_ACT_PROBE,
+                        .name = gb_slice_from_str(w->nodes[1].name),
+                        .generation = w->nodes[1].generation};
+    gb_engine_act(w->nodes[0].engine, w->now, &action);
+    world_flush(w, 0);
+    world_run(w, 2 * WORLD_S);
+    expect_uint(p.outcome, GB_PROBE_UNREACHABLE);
+    expect_uint(p.duration_us, 0);
+    action.timeout_us = WORLD_S;
+    gb_engine_act(w->nodes[0].engine, w->now, &action);
+    world_flush(w, 0);
+    world_run(w, 2 * WORLD_S);
+    expect_uint(p.outcome, GB_PROBE_ANSWERED);
+    expect_uint(p.duration_us, 4 * 160 * WORLD_MS);
+    world_close(w);
+}
+
+static bool is_refuted(world *w, void *user)
+{
+    (void)user;
+    gb_member member;
+    return gb_engine_member(w->nodes[0].engine, gb_slice_from_str(w->nodes[2].name), &member) &&
+           member.incarnation > 0 && member.accusers == 0;
+}
+
+/* Found by the simulator, seed 318 of the swarm: probes told the judges that it runs, and nobody
+ * told it that it is accused. */
+GB_TEST(detector, who_answers_a_probe_while_it_is_accused_hears_of_that_and_refutes)
+{
+    world_options options = {
+        .node_count = 3,
+        .has_detector = true,
+        .settings = {.link_timeout_us = 3 * WORLD_S, .reconnect_interval_us = 3600 * WORLD_S}};
+    world *w = world_open(t, &options);
+    for (uint32_t i = 0; i < 3; i++) {
+        world_start(w, i, 0);
+    }
+    expect_true(world_run_until(w, world_is_converged, NULL, 10 * WORLD_S));
+    w->nodes[2].part = 1;
+    world_run(w, 10 * WORLD_S);
+    for (uint32_t i = 0; i < 3; i++) {
+        for (uint32_t of = 0; of < 3; of++) {
+            if ((i == 2) != (of == 2)) {
+                watcher_act(&w->nodes[i], GB_ACT_ACCUSE, w->nodes[of].name, GB_ACCUSE_SILENT);
+                watcher_act(&w->nodes[i], GB_ACT_DEAD, w->nodes[of].name, 0);
+            }
+        }
+        world_flush(w, i);
+    }
+    w->nodes[2].part = 0;
+    world_run(w, 20 * WORLD_S);
+    expect_true(!is_refuted(w, NULL));
+    watcher_act(&w->nodes[0], GB_ACT_PROBE, w->nodes[2].name, 0);
+    world_flush(w, 0);
+    expect_true(world_run_until(w, is_refuted, NULL, 2 * WORLD_S));
+    world_check(w);
+    world_close(w);
+}
+
 GB_TEST(detector, a_node_without_detector_takes_the_verdict_of_those_who_have_one)
 {
     world *w = open_watched(t, 6, 2, 0);
