@@ -71,8 +71,8 @@ struct StandingAccusation: Sendable {
     var incarnation: UInt64
     var reason: AccusationReason
     var hasVerdict: Bool
-    /// It came with its verdict: it stood elsewhere for the suspicion time before anybody here heard of it.
-    var isOld = false
+    /// When it came here, in its present form.
+    var since: DetectorTime
 }
 
 /// More than half of the judges of a member accuse it.

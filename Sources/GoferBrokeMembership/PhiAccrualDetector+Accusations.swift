@@ -20,7 +20,8 @@ extension PhiAccrualDetector {
                 generation: record.generation,
                 incarnation: record.incarnation,
                 reason: reason,
-                hasVerdict: record.status == .dead
+                hasVerdict: record.status == .dead,
+                since: now
             )
             self.makeRoom(of: slot)
             self.details[detail].standing.append(accusation)
@@ -77,7 +78,8 @@ extension PhiAccrualDetector {
             generation: accusation.generation,
             incarnation: accusation.incarnation,
             reason: accusation.reason,
-            hasVerdict: accusation.hasVerdict
+            hasVerdict: accusation.hasVerdict,
+            since: now
         )
         guard !self.isStale(standing, of: slot) else { return }
         let detail = self.ensureDetail(slot)
@@ -89,10 +91,9 @@ extension PhiAccrualDetector {
             isNews =
                 old.reason != standing.reason || old.incarnation != standing.incarnation || old.generation != standing.generation
             isNewVerdict = standing.hasVerdict && (isNews || !old.hasVerdict)
-            standing.isOld = isNews ? standing.hasVerdict : old.isOld
+            standing.since = isNews ? now : old.since
             self.details[detail].standing[place] = standing
         } else {
-            standing.isOld = standing.hasVerdict
             self.makeRoom(of: slot)
             self.details[detail].standing.append(standing)
             self.accused.insert(slot)

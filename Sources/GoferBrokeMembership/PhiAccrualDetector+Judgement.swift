@@ -234,9 +234,7 @@ extension PhiAccrualDetector {
             self.details[detail].majority = nil
             return
         }
-        let majority =
-            self.details[detail].majority
-            ?? self.formMajority(accusing, judges: judges.count, since: self.details[detail].suspectSince, now: now)
+        let majority = self.details[detail].majority ?? self.formMajority(accusing, now: now)
         self.details[detail].majority = majority
         let waited = now.micros(since: self.details[detail].suspectSince)
         let needed = self.stretched(self.suspicionTime(accusing: accusing.count, judges: judges.count))
@@ -250,23 +248,18 @@ extension PhiAccrualDetector {
     /// After a split has healed, the other side's accusations arrive all at once, and old. However long they have stood there, the
     /// accused hears of them only now, and must have the time to refute: the longest, where it takes their word to condemn it.
     ///
-    /// Old are those that came with their verdict, and those of a majority that was there at one stroke, without us: judges who
-    /// begin to dial on one another's word need `ProbeTimeout` for that, but where a host refuses.
-    private func formMajority(
-        _ accusing: [StandingAccusation],
-        judges: Int,
-        since begin: DetectorTime,
-        now: DetectorTime
-    ) -> Majority {
-        let isAtOneStroke =
-            now.micros(since: begin) < self.timing.probeTimeout / 2
-            && !accusing.contains { $0.accuser == self.selfSlot || $0.reason == .crashed }
-        let isFresh = !isAtOneStroke && accusing.count { !$0.isOld } * 2 > judges
-        return Majority(
-            since: now,
-            standing: isFresh ? self.timing.suspicionMinimum / 2 : self.timing.suspicionMaximum
-        )
+    /// Old is a majority that came in one breath, without us: the alarms of several judges are milliseconds apart at least, and judges
+    /// who dial on another's word take `ProbeTimeout` for that, but where a host refuses.
+    private func formMajority(_ accusing: [StandingAccusation], now: DetectorTime) -> Majority {
+        let isOurs = accusing.contains { $0.accuser == self.selfSlot || $0.reason == .crashed }
+        let times = accusing.map(\.since)
+        let spread = (times.max() ?? now).micros(since: times.min() ?? now)
+        let isOld = accusing.count > 1 && !isOurs && spread <= Self.oneBreath
+        return Majority(since: now, standing: isOld ? self.timing.suspicionMaximum : self.timing.suspicionMinimum / 2)
     }
+
+    /// Microseconds.
+    static var oneBreath: Int64 { 5_000 }
 
     /// Puts who decides into the story, unless it says so already.
     private mutating func nameJudges(_ slot: Int32, _ judges: [Int32], now: DetectorTime) {

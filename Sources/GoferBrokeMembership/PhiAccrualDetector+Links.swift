@@ -165,14 +165,23 @@ extension PhiAccrualDetector {
 
     /// Members that are ours to watch and have no link, for longer than a silence that is allowed.
     mutating func watchUnlinked(now: DetectorTime) {
-        let allowed = self.timing.heartbeatInterval + self.stretched(self.timing.acceptablePause)
         for slot in self.watched where self.records[Int(slot)].isLive {
-            guard now.micros(since: self.records[Int(slot)].lastLife) > allowed, !self.linked.contains(slot) else { continue }
+            guard self.isOverdue(slot, now: now), !self.linked.contains(slot) else { continue }
             if let detail = self.detail(slot), self.details[detail].check != nil { continue }
             guard !self.held.contains(slot), !self.accusedByUs.contains(slot) else { continue }
             self.requestCheck(slot, .unwatched)
         }
     }
+
+    /// Whether a member without a link to us has been silent for longer than is allowed. One that we never dialled with success may be
+    /// one that nobody can dial: it needs the time to find that it has to dial us.
+    func isOverdue(_ slot: Int32, now: DetectorTime) -> Bool {
+        let allowed = self.timing.heartbeatInterval + self.stretched(self.timing.acceptablePause)
+        let record = self.records[Int(slot)]
+        return now.micros(since: record.lastLife) > (record.isDiallable ? allowed : Self.strangersPatience * allowed)
+    }
+
+    static var strangersPatience: Int64 { 4 }
 
     /// The first pause before a peer that is linked is dialled, so that a refusal of that address later proves its end.
     static var firstVerification: Int64 { 500_000 }

@@ -102,8 +102,18 @@ extension Simulation {
             }
             liveHere += record.isTombstone ? 0 : 1
         }
-        if isWhole, liveHere != live {
+        if isWhole, liveHere != live, self.countComingLater(records, version: version, truth) != live - liveHere {
             self.violate(liveHere > live ? .resurrection : .scuttlebutt, at: place, "\(subject): \(liveHere) keys, its owner had \(live)")
+        }
+    }
+
+    /// How many records that counted at `version` are missing here, and were followed by a later version, which a later piece of the lane
+    /// brings: a sender that has the later one no longer has what it followed.
+    private func countComingLater(_ records: [KnownRecord], version: UInt64, _ truth: LaneHistory) -> Int {
+        let here = Set(records.map(\.version))
+        return (1...version).count { number in
+            let deed = truth.deeds[Int(number - 1)]
+            return !here.contains(number) && !deed.isTombstone && deed.nextVersion > version && deed.nextVersion <= truth.version
         }
     }
 
