@@ -84,6 +84,9 @@ public struct Member: Hashable, Sendable {
     public var isDiallable: Bool
     /// Whether it said goodbye.
     public var hasLeft: Bool
+    /// Whether the carrier holds it for dead. Counts where the detector hears of the member for the first time: whoever told of it said
+    /// that it is dead.
+    public var isHeldForDead: Bool
 
     /// Makes a member; one that is alive, has a detector and was not dialled yet unless told otherwise.
     public init(
@@ -92,7 +95,8 @@ public struct Member: Hashable, Sendable {
         incarnation: UInt64 = 0,
         hasDetector: Bool = true,
         isDiallable: Bool = false,
-        hasLeft: Bool = false
+        hasLeft: Bool = false,
+        isHeldForDead: Bool = false
     ) {
         self.name = name
         self.generation = generation
@@ -100,6 +104,7 @@ public struct Member: Hashable, Sendable {
         self.hasDetector = hasDetector
         self.isDiallable = isDiallable
         self.hasLeft = hasLeft
+        self.isHeldForDead = isHeldForDead
     }
 }
 

@@ -78,8 +78,8 @@ struct StandingAccusation: Sendable {
 /// More than half of the judges of a member accuse it.
 struct Majority: Sendable {
     var since: DetectorTime
-    /// Microseconds that it must have stood before it decides.
-    var standing: Int64
+    /// It was there at one stroke.
+    var isSudden: Bool
 }
 
 struct HelperFact: Sendable {

@@ -131,10 +131,11 @@ extension PhiAccrualDetector {
         }
     }
 
-    /// Whether an accusation counts: by a live accuser in its present life, of the present life and incarnation.
+    /// Whether an accusation counts: by a live accuser in its present life, of the present life, and of the present incarnation or one
+    /// of which we have not heard yet.
     func counts(_ accusation: StandingAccusation, against slot: Int32) -> Bool {
         let target = self.records[Int(slot)]
-        guard accusation.generation == target.generation, accusation.incarnation == target.incarnation else { return false }
+        guard accusation.generation == target.generation, accusation.incarnation >= target.incarnation else { return false }
         if accusation.accuser == self.selfSlot {
             return true
         }
@@ -167,7 +168,11 @@ extension PhiAccrualDetector {
     }
 
     /// Removes accusations, retracting ours where it is among them. The caller judges the target anew.
-    mutating func removeAccusations(of slot: Int32, where isRemoved: (StandingAccusation) -> Bool) {
+    mutating func removeAccusations(
+        of slot: Int32,
+        isToldToOthers: Bool = true,
+        where isRemoved: (StandingAccusation) -> Bool
+    ) {
         guard let detail = self.detail(slot) else { return }
         let before = self.details[detail].standing.count
         self.details[detail].standing.removeAll(where: isRemoved)
@@ -175,8 +180,10 @@ extension PhiAccrualDetector {
         self.isComponentStale = true
         if self.accusedByUs.contains(slot), self.ownAccusation(detail) == nil {
             self.accusedByUs.remove(slot)
-            self.statistics.retractions += 1
-            self.actions.append(.retract(target: self.names[Int(slot)]))
+            if isToldToOthers {
+                self.statistics.retractions += 1
+                self.actions.append(.retract(target: self.names[Int(slot)]))
+            }
         }
         if self.details[detail].standing.isEmpty {
             self.accused.remove(slot)

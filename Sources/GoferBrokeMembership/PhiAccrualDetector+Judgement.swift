@@ -234,32 +234,38 @@ extension PhiAccrualDetector {
             self.details[detail].majority = nil
             return
         }
-        let majority = self.details[detail].majority ?? self.formMajority(accusing, now: now)
+        let majority =
+            self.details[detail].majority
+            ?? Majority(since: now, isSudden: self.isSudden(accusing, since: self.details[detail].suspectSince, now: now))
         self.details[detail].majority = majority
         let waited = now.micros(since: self.details[detail].suspectSince)
         let needed = self.stretched(self.suspicionTime(accusing: accusing.count, judges: judges.count))
-        if waited >= needed, now.micros(since: majority.since) >= majority.standing {
+        let isOthersWord = !accusing.contains { $0.accuser == self.selfSlot || $0.reason == .crashed }
+        // Those who are linked to it and were right have had no answer to a dial by now, and accuse it too.
+        let isHeardHere = self.details[detail].isLinked && !self.details[detail].isInPhiAlarm
+        let isDoubtful = isOthersWord && (majority.isSudden || isHeardHere)
+        let least = isDoubtful ? 2 * self.timing.suspicionMinimum : self.timing.suspicionMinimum / 2
+        let standing = max(least, min(Self.refutationTrips * self.slowestTrip, self.timing.suspicionMaximum))
+        if waited >= needed, now.micros(since: majority.since) >= standing {
             self.nameJudges(slot, judges, now: now)
             let reason: DeathReason = judges.count == 1 ? .soleJudge : .majority
             self.declareDead(slot, reason: reason, accusing: accusing.count, judges: judges.count, now: now)
         }
     }
 
-    /// After a split has healed, the other side's accusations arrive all at once, and old. However long they have stood there, the
-    /// accused hears of them only now, and must have the time to refute: the longest, where it takes their word to condemn it.
-    ///
-    /// Old is a majority that came in one breath, without us: the alarms of several judges are milliseconds apart at least, and judges
-    /// who dial on another's word take `ProbeTimeout` for that, but where a host refuses.
-    private func formMajority(_ accusing: [StandingAccusation], now: DetectorTime) -> Majority {
-        let isOurs = accusing.contains { $0.accuser == self.selfSlot || $0.reason == .crashed }
-        let times = accusing.map(\.since)
-        let spread = (times.max() ?? now).micros(since: times.min() ?? now)
-        let isOld = accusing.count > 1 && !isOurs && spread <= Self.oneBreath
-        return Majority(since: now, standing: isOld ? self.timing.suspicionMaximum : self.timing.suspicionMinimum / 2)
-    }
+    /// Round trips that a refutation has time for, of the slowest that were seen lately: where packets are lost, words take seconds.
+    static var refutationTrips: Int64 { 8 }
 
-    /// Microseconds.
-    static var oneBreath: Int64 { 5_000 }
+    /// A majority that was there at one stroke: the alarms of several judges are apart from each other, and judges who dial on another's
+    /// word take `ProbeTimeout` for that, but where a host refuses.
+    ///
+    /// After a split has healed, the other side's accusations arrive all at once, and old. However long they have stood there, the
+    /// accused hears of them only now, and must have the time to refute: where it is others' word alone, twice the shortest
+    /// suspicion time.
+    private func isSudden(_ accusing: [StandingAccusation], since begin: DetectorTime, now: DetectorTime) -> Bool {
+        let last = accusing.map(\.since).max() ?? now
+        return accusing.count > 1 && last.micros(since: begin) < self.timing.probeTimeout / 15
+    }
 
     /// Puts who decides into the story, unless it says so already.
     private mutating func nameJudges(_ slot: Int32, _ judges: [Int32], now: DetectorTime) {

@@ -59,6 +59,8 @@ extension PhiAccrualDetector {
         self.details[detail].lastHeartbeat = now
         if let roundTrip {
             self.details[detail].roundTrip = roundTrip
+            // Forgotten by half within some ten heartbeats, of all links together.
+            self.slowestTrip = max(self.slowestTrip - self.slowestTrip / 16, roundTrip.wholeMicroseconds)
             // To connect, and to be told who answers.
             self.details[detail].answerTime = 2 * min(max(roundTrip.wholeMicroseconds, 0), Self.longestProbeTimeout)
         }

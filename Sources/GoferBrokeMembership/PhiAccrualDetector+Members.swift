@@ -80,6 +80,9 @@ extension PhiAccrualDetector {
         self.records[Int(slot)].lastLife = now
         if member.hasLeft {
             self.setStatus(slot, .left)
+        } else if member.isHeldForDead {
+            self.setStatus(slot, .dead)
+            self.tell(slot, .heldForDead, now: now)
         } else {
             self.syncRings(slot)
         }
@@ -171,7 +174,9 @@ extension PhiAccrualDetector {
     mutating func forgetMember(_ name: String) {
         guard let slot = self.slot(of: name), slot != self.selfSlot else { return }
         self.cancelCheck(slot)
-        self.withdraw(slot)
+        // What we said of it stays said until its grave ends, which the engine sees to: to others, who forget it a moment later, a
+        // retraction would say that we heard from it.
+        self.removeAccusations(of: slot, isToldToOthers: false) { _ in true }
         self.dropLink(slot)
         self.forgetReachability(slot)
         // As left it is on no ring and in no list of suspects or dead.
@@ -196,7 +201,6 @@ extension PhiAccrualDetector {
                 }
             }
         }
-        self.removeAccusations(of: slot) { _ in true }
         if let detail = self.detail(slot) {
             self.details[detail] = MemberDetail()
             self.freeDetails.append(Int32(detail))

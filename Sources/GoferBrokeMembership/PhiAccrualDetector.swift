@@ -44,6 +44,8 @@ public struct PhiAccrualDetector: FailureDetector {
     var lastTick: DetectorTime?
     var holdUntil = DetectorTime.zero
     var health = LocalHealth()
+    /// The slowest round trip of a heartbeat lately, over all links.
+    var slowestTrip: Int64 = 0
     var tokens: Int64
     var tokensAt = DetectorTime.zero
 

@@ -82,7 +82,7 @@ extension PlainPhiDetector {
             isUsed: true,
             hasDetector: member.hasDetector,
             isDiallable: member.isDiallable,
-            status: member.hasLeft ? .left : .alive
+            status: member.hasLeft ? .left : member.isHeldForDead ? .dead : .alive
         )
         if Int(slot) == self.peers.count {
             self.names.append(member.name)

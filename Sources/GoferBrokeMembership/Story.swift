@@ -52,6 +52,8 @@ public enum StoryEvent: Hashable, Sendable, CustomStringConvertible {
     case accusedUs
     /// It became suspect.
     case suspected
+    /// Whoever told us of it holds it for dead.
+    case heldForDead
     /// It was declared dead, so many of so many judges accusing.
     case declaredDead(DeathReason, accusing: Int, judges: Int)
     /// It was declared alive.
@@ -92,6 +94,7 @@ public enum StoryEvent: Hashable, Sendable, CustomStringConvertible {
         case .retracted(let accuser): return "\(accuser) retracted its accusation"
         case .accusedUs: return "it accused us"
         case .suspected: return "suspect"
+        case .heldForDead: return "dead, as we were told when we first heard of it"
         case .declaredDead(let reason, let accusing, let judges):
             return "dead: \(reason) (\(accusing) of \(judges) judges accuse it)"
         case .declaredAlive: return "alive"

@@ -292,6 +292,10 @@ final class Simulation {
                 self.violate(.init(kind: .spinning, observer: place.name, text: "engine and host never come to rest"))
                 return
             }
+            if self.options.checks == .everyTurn, engine.changeNumber != place.checkedNumber {
+                // What has gone out now may be superseded by what the host answers to it.
+                self.history.note(place, engine)
+            }
             self.carryOut(place, engine)
         }
         guard let engine = place.engine else { return }

@@ -7,7 +7,7 @@
 
 _Static_assert(VARINT32_SIZE_MAX +
                        (size_t)GB_LIST_COUNT_MAX *
-                           (VARINT32_SIZE_MAX + 2 + GB_NAME_SIZE_MAX + GB_VARINT_SIZE_MAX) <=
+                           (VARINT32_SIZE_MAX + 2 + GB_NAME_SIZE_MAX + 3 * GB_VARINT_SIZE_MAX) <=
                    GB_FRAME_PAYLOAD_MAX,
                "an INDEX of every participant fits a frame");
 _Static_assert(VARINT32_SIZE_MAX + (size_t)GB_LANE_LIST_COUNT_MAX *
@@ -22,6 +22,8 @@ static void index_entry_read(gb_reader *reader, gb_index_entry *entry)
     entry->index = gb_read_index(reader);
     entry->name = gb_read_bytes(reader, GB_NAME_SIZE_MAX, GB_EMALFORMED);
     entry->generation = gb_read_positive(reader);
+    entry->incarnation = gb_read_varint(reader, UINT64_MAX);
+    entry->departed = gb_read_varint(reader, UINT64_MAX);
 }
 
 gb_err gb_index_encode(gb_out *out, const gb_index_entry *entries, uint32_t count)
@@ -39,7 +41,8 @@ gb_err gb_index_encode(gb_out *out, const gb_index_entry *entries, uint32_t coun
             return GB_EINVAL;
         }
         size += gb_varint_size(entry->index) + gb_writer_slice_size(entry->name.len) +
-                gb_varint_size(entry->generation);
+                gb_varint_size(entry->generation) + gb_varint_size(entry->incarnation) +
+                gb_varint_size(entry->departed);
     }
     gb_writer writer;
     gb_err err = gb_out_frame_open(out, size, &writer);
@@ -51,6 +54,8 @@ gb_err gb_index_encode(gb_out *out, const gb_index_entry *entries, uint32_t coun
         gb_writer_varint(&writer, entries[i].index);
         gb_writer_slice(&writer, entries[i].name);
         gb_writer_varint(&writer, entries[i].generation);
+        gb_writer_varint(&writer, entries[i].incarnation);
+        gb_writer_varint(&writer, entries[i].departed);
     }
     gb_out_frame_close(out, &writer, size, GB_FRAME_INDEX, 0);
     return GB_OK;

@@ -285,7 +285,7 @@ static gb_err engine_open_map(gb_engine *e, const gb_engine_options *o)
         return err;
     }
     gb_map_set_self(e->map, e->self);
-    gb_peer *peer = peer_learn(e, o->name, o->generation, true);
+    gb_peer *peer = peer_learn(e, o->name, o->generation, 0, true);
     if (peer == NULL) {
         return GB_ENOMEM;
     }

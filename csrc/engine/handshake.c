@@ -75,7 +75,7 @@ static void reject_generation(gb_engine *e, gb_link *link, uint64_t known)
 
 static void accept_member(gb_engine *e, gb_link *link, const gb_hello *hello)
 {
-    gb_peer *peer = peer_learn(e, hello->name, hello->generation, true);
+    gb_peer *peer = peer_learn(e, hello->name, hello->generation, 0, true);
     if (peer == NULL) {
         reject(e, link, GB_EREJECTED_FULL, 0, "no room for another participant");
         return;
@@ -295,7 +295,7 @@ void handshake_welcome(gb_engine *e, gb_link *link, const gb_frame *frame)
         goodbye(e, link, "another life with this generation is known, or the dialler leaves");
         return;
     }
-    gb_peer *peer = peer_learn(e, hello.name, hello.generation, true);
+    gb_peer *peer = peer_learn(e, hello.name, hello.generation, 0, true);
     if (peer == NULL) {
         link_fail(e, link, GB_EREJECTED_GENERATION, "an older life than known, or no room");
         return;

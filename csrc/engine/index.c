@@ -104,12 +104,13 @@ void know_index(gb_engine *e, gb_link *link, gb_list_cursor *cursor)
             rx_set_loose(e, link, loose);
             continue;
         }
-        gb_peer *peer = peer_learn(e, entry.name, entry.generation, false);
+        gb_peer *peer = peer_learn(e, entry.name, entry.generation, entry.incarnation, false);
         if (link->is_doomed || link->state != LINK_OPEN) {
             return; /* it told of a later life of itself */
         }
         if (peer != NULL) {
             rx_set(link, entry.index, peer->slot);
+            peer_note_departed(e, peer, entry.departed);
             continue;
         }
         e->stats.frames_ignored++;

@@ -123,7 +123,9 @@ typedef struct gb_peer {
     gb_time_us dial_at;
     uint64_t parent_link; /* through which its news came last; 0: none */
     gb_time_us known_since;
-    gb_time_us departed_at;    /* dead or left since; GB_NO_TIME: neither */
+    gb_time_us departed_at; /* dead or left since; GB_NO_TIME: neither. Of one that we know by name
+                               alone: since when others hold it so. Differences to it count, since
+                               it may lie before our clock began */
     gb_list_node accuser_node; /* in engine->accusers while accuse_count > 0 */
     uint32_t slot;
     uint32_t accuse_count;  /* accusations in its membership lane */
@@ -571,7 +573,8 @@ bool peer_is_live(const gb_peer *peer); /* neither dead nor left */
 /* The peer of (name, generation): added, or renewed where the generation is greater. NULL: an older
  * life than known, buried (unless `is_answering`: the node itself speaks), over the limit, or no
  * memory. */
-gb_peer *peer_learn(gb_engine *e, gb_slice name, uint64_t generation, bool is_answering);
+gb_peer *peer_learn(gb_engine *e, gb_slice name, uint64_t generation, uint64_t incarnation,
+                    bool is_answering);
 /* A later life of a known name begins. */
 gb_err peer_renew(gb_engine *e, gb_peer *peer, uint64_t generation);
 /* What HELLO or WELCOME says of its sender. */
@@ -586,6 +589,10 @@ void peer_on_change(void *user, const gb_participant *participant, gb_lane lane,
                     const gb_record *before, const gb_record *after);
 /* Forget whose time as dead or left is over. Returns when to look again. */
 gb_time_us peer_forget_departed(gb_engine *e);
+/* The age of a departure travels with the name (gb_index_entry.departed), so that all forget at the
+ * same time, whenever they learned of it. */
+uint64_t peer_departed(const gb_engine *e, const gb_peer *peer);
+void peer_note_departed(gb_engine *e, gb_peer *peer, uint64_t departed);
 void peer_free(gb_engine *e, gb_peer *peer);
 
 /* ---- addresses.c -------------------------------------------------------------------------------

@@ -252,6 +252,18 @@ void know_forget_slot(gb_engine *e, uint32_t slot)
     }
 }
 
+void know_redefine(gb_engine *e, uint32_t slot)
+{
+    GB_LIST_EACH(node, &e->links)
+    {
+        gb_link *link = link_of(node);
+        if (slot / ENGINE_KNOW_PAGE < link->page_count) {
+            link->pages[slot / ENGINE_KNOW_PAGE].defined &=
+                ~(UINT32_C(1) << slot % ENGINE_KNOW_PAGE);
+        }
+    }
+}
+
 /* ---- Our indexes
  * ------------------------------------------------------------------------------------ */
 
@@ -277,7 +289,8 @@ bool know_define(gb_engine *e, gb_link *link, const uint32_t *slots, uint32_t co
     uint32_t entry_count = 0;
     for (uint32_t i = 0; i < count; i++) {
         const gb_participant *p = gb_map_at(e->map, slots[i]);
-        if (p == NULL) {
+        const gb_peer *peer = peer_at(e, slots[i]);
+        if (p == NULL || peer == NULL) {
             return false;
         }
         if (!define_slot(e, link, slots[i])) {
@@ -286,8 +299,11 @@ bool know_define(gb_engine *e, gb_link *link, const uint32_t *slots, uint32_t co
             }
             continue;
         }
-        entries[entry_count] = (gb_index_entry){
-            .index = slots[i], .name = gb_participant_name(p), .generation = p->generation};
+        entries[entry_count] = (gb_index_entry){.index = slots[i],
+                                                .name = gb_participant_name(p),
+                                                .generation = p->generation,
+                                                .incarnation = peer->incarnation,
+                                                .departed = peer_departed(e, peer)};
         entry_count++;
         if (entry_count == 64) {
             if (!link_encoded(e, link, gb_index_encode(&link->out, entries, entry_count))) {

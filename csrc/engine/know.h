@@ -119,6 +119,9 @@ void know_deinit(gb_engine *e, gb_link *link);
 void know_life_ends(gb_engine *e, const gb_participant *p);
 /* Indexes that peers defined for somebody who was not known here then mean `p` now. */
 void know_rebind(gb_engine *e, const gb_participant *p);
+/* Its incarnation has grown: where it is named next, its index is defined anew, since the peer may
+ * have refused the one before for a grave. */
+void know_redefine(gb_engine *e, uint32_t slot);
 /* Make sure that our indexes of these slots are defined on the link, in one INDEX frame. */
 bool know_define(gb_engine *e, gb_link *link, const uint32_t *slots, uint32_t count);
 void know_index(gb_engine *e, gb_link *link, gb_list_cursor *cursor);

@@ -84,6 +84,15 @@ void peer_proved_diallable(gb_engine *e, gb_peer *peer)
     }
 }
 
+/* Not at once: what is over by now is seen to in the next turn. */
+static void plan_forgetting(gb_engine *e, const gb_peer *peer)
+{
+    uint64_t age = e->now - peer->departed_at;
+    uint64_t most = e->settings.departed_retention_us;
+    gb_time_us at = e->now + (age < most ? most - age : ENGINE_MS);
+    e->departed_check_at = at < e->departed_check_at ? at : e->departed_check_at;
+}
+
 void peer_set_status(gb_engine *e, gb_peer *peer, uint8_t status)
 {
     if (peer->status == status) {
@@ -95,11 +104,14 @@ void peer_set_status(gb_engine *e, gb_peer *peer, uint8_t status)
     gb_participant *p = peer_participant(e, peer);
     GB_ASSERT(p != NULL);
     if (was_live != is_live) {
-        peer->departed_at = is_live ? GB_NO_TIME : e->now;
+        if (is_live) {
+            peer->departed_at = GB_NO_TIME;
+        } else if (peer->departed_at == GB_NO_TIME) {
+            peer->departed_at = e->now;
+        }
         gb_map_set_departed(e->map, p, !is_live);
         if (!is_live) {
-            gb_time_us at = e->now + e->settings.departed_retention_us;
-            e->departed_check_at = at < e->departed_check_at ? at : e->departed_check_at;
+            plan_forgetting(e, peer);
         }
         if (peer->is_announced && is_live) {
             ring_joined(e, peer);
@@ -283,7 +295,8 @@ gb_err peer_renew(gb_engine *e, gb_peer *peer, uint64_t generation)
     return GB_OK;
 }
 
-gb_peer *peer_learn(gb_engine *e, gb_slice name, uint64_t generation, bool is_answering)
+gb_peer *peer_learn(gb_engine *e, gb_slice name, uint64_t generation, uint64_t incarnation,
+                    bool is_answering)
 {
     if (generation > ENGINE_LIFE_MAX) {
         return NULL;
@@ -306,7 +319,9 @@ gb_peer *peer_learn(gb_engine *e, gb_slice name, uint64_t generation, bool is_an
     uint64_t grave_generation;
     uint64_t grave_incarnation;
     bool is_buried = gb_map_grave(e->map, name, &grave_generation, &grave_incarnation);
-    if (is_buried && !is_answering && generation <= grave_generation) {
+    bool is_newer = generation > grave_generation ||
+                    (generation == grave_generation && incarnation > grave_incarnation);
+    if (is_buried && !is_answering && !is_newer) {
         return NULL;
     }
     gb_peer *peer = peer_add_unknown(e, name, generation);
@@ -327,6 +342,11 @@ static void announce(gb_engine *e, gb_peer *peer, bool is_changed)
         }
         return;
     }
+    if (e->has_detector && peer_is_live(peer) && peer->departed_at != GB_NO_TIME) {
+        /* Who told of it holds it for dead: it is not made known as one that lives, to die at once.
+         * If it does live it refutes. */
+        peer_set_status(e, peer, GB_STATUS_DEAD);
+    }
     peer->is_announced = true;
     if (!peer_is_self(e, peer) && peer_is_live(peer)) {
         ring_joined(e, peer); /* the rings go by who is announced */
@@ -340,6 +360,9 @@ void peer_hello(gb_engine *e, gb_peer *peer, const gb_hello *hello)
         peer_take_addresses(e, peer, hello->addresses, hello->address_count);
     }
     peer->instance = hello->instance;
+    if (peer_is_live(peer)) {
+        peer->departed_at = GB_NO_TIME; /* whoever held it for dead is wrong */
+    }
     if (!peer->has_record) {
         uint8_t flags =
             (hello->flags & GB_HELLO_HAS_DETECTOR) != 0 ? GB_NODE_RECORD_HAS_DETECTOR : 0;
@@ -386,12 +409,16 @@ static void on_node_record(gb_engine *e, gb_peer *peer, const gb_record *before,
         e->is_ring_dirty = true;
     }
     if ((record.flags & GB_NODE_RECORD_LEFT) != 0) {
-        announce(e, peer, false);
         peer_set_status(e, peer, GB_STATUS_LEFT);
+        announce(e, peer, false);
         return;
     }
     if (is_later) {
+        know_redefine(e, peer->slot);
         recount_accusations(e, peer);
+        if (peer_is_live(peer) && before != NULL) {
+            peer->departed_at = GB_NO_TIME; /* it refuted */
+        }
     }
     announce(e, peer, is_changed);
 }
@@ -413,6 +440,7 @@ static void recount_accusations(gb_engine *e, gb_peer *peer)
 {
     gb_slice name = peer_name(e, peer);
     gb_slice group = gb_slice_from_str("accuse");
+    bool was_accused = peer->accuser_count > 0;
     peer->accuser_count = 0;
     peer->verdict_count = 0;
     GB_LIST_EACH(node, &e->accusers)
@@ -423,6 +451,9 @@ static void recount_accusations(gb_engine *e, gb_peer *peer)
             peer->accuser_count++;
             peer->verdict_count += (accusation.flags & GB_ACCUSE_VERDICT) != 0;
         }
+    }
+    if (was_accused && peer->accuser_count == 0 && peer_is_live(peer)) {
+        peer->departed_at = GB_NO_TIME;
     }
     adopt_verdicts(e, peer);
 }
@@ -591,6 +622,30 @@ static void retract_forgotten(gb_engine *e)
     }
 }
 
+uint64_t peer_departed(const gb_engine *e, const gb_peer *peer)
+{
+    if (peer_is_live(peer) || peer->departed_at == GB_NO_TIME) {
+        return 0;
+    }
+    return 1 + (e->now - peer->departed_at) / ENGINE_MS;
+}
+
+void peer_note_departed(gb_engine *e, gb_peer *peer, uint64_t departed)
+{
+    /* Of a member that lives here the word of others is no news: accusations say it. */
+    if (departed == 0 || peer_is_self(e, peer) || (peer_is_live(peer) && peer->has_record)) {
+        return;
+    }
+    uint64_t most = e->settings.departed_retention_us;
+    uint64_t age = departed - 1 < most / ENGINE_MS ? (departed - 1) * ENGINE_MS : most;
+    if (peer->departed_at == GB_NO_TIME || age > e->now - peer->departed_at) {
+        peer->departed_at = e->now - age;
+        if (!peer_is_live(peer)) {
+            plan_forgetting(e, peer);
+        }
+    }
+}
+
 gb_time_us peer_forget_departed(gb_engine *e)
 {
     retract_forgotten(e);
@@ -598,12 +653,15 @@ gb_time_us peer_forget_departed(gb_engine *e)
     gb_time_us next = e->now + e->settings.departed_retention_us;
     for (uint32_t slot = 0; slot < e->peer_count; slot++) {
         gb_peer *peer = e->peers[slot];
-        if (peer == NULL || peer->departed_at == GB_NO_TIME || peer_is_self(e, peer)) {
+        if (peer == NULL || peer_is_live(peer) || peer_is_self(e, peer)) {
             continue;
         }
-        gb_time_us at = peer->departed_at + e->settings.departed_retention_us;
-        if (at <= e->now && !forget(e, peer)) {
-            at = e->now + ENGINE_S;
+        uint64_t age = e->now - peer->departed_at;
+        gb_time_us at = e->now;
+        if (age < e->settings.departed_retention_us) {
+            at += e->settings.departed_retention_us - age;
+        } else if (!forget(e, peer)) {
+            at += ENGINE_S;
         }
         if (at > e->now && at < next) {
             next = at;

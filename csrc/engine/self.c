@@ -211,6 +211,7 @@ void self_settle(gb_engine *e)
         gb_peer *peer = peer_at(e, e->self->slot);
         GB_ASSERT(peer != NULL);
         peer->incarnation = e->incarnation;
+        know_redefine(e, peer->slot);
         e->is_publish_due = true;
     }
     if (e->is_publish_due) {

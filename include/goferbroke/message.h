@@ -137,7 +137,10 @@ typedef struct gb_list_cursor {
 typedef struct gb_index_entry {
     uint32_t index; /* < GB_PARTICIPANTS_MAX */
     gb_slice name;
-    uint64_t generation; /* >= 1 */
+    uint64_t generation;  /* >= 1 */
+    uint64_t incarnation; /* as far as its sender knows */
+    /* 0: its sender does not hold it for dead or left; else 1 + milliseconds since it does */
+    uint64_t departed;
 } gb_index_entry;
 
 GB_EXTERN gb_err gb_index_encode(gb_out *out, const gb_index_entry *entries, uint32_t count);

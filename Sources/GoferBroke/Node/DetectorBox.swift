@@ -120,7 +120,8 @@ extension GoferBrokeMembership.Member {
             incarnation: member.incarnation,
             hasDetector: member.hasDetector,
             isDiallable: member.isDiallable,
-            hasLeft: member.status == .left
+            hasLeft: member.status == .left,
+            isHeldForDead: member.status == .dead
         )
     }
 }

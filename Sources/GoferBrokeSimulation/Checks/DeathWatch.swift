@@ -65,8 +65,8 @@ extension Simulation {
         self.tell { "\(observer.name) holds \(target.name) for dead, which runs" }
         guard !self.deaths.faulty.contains(slot), !self.deaths.faulty.contains(observer.slot) else { return }
         guard !target.isBehindNAT || self.isCalmForNAT, self.areJoined(observer, target) else { return }
-        // Who heard of a life by its name alone does not know where it is: nobody can dial it from there.
-        guard observer.seen[target.name].map({ $0.generation == target.generation && $0.versions[0] > 0 }) ?? true else { return }
+        // Who does not know, or not yet, where it has moved to cannot dial it.
+        guard observer.engine?.member(target.name)?.address == target.endpoint else { return }
         self.deaths.falseDeaths.append(
             .init(time: self.now, observer: observer.slot, target: slot, generation: member.generation)
         )

@@ -21,7 +21,8 @@ extension Simulation {
         for place in running {
             guard let engine = place.engine else { continue }
             if engine.mapHash != hash {
-                return Violation(kind: .disagreement, observer: place.name, text: "knows other things than \(first.name)")
+                let text = "knows other things than \(first.name): \(self.difference(engine, first.engine))"
+                return Violation(kind: .disagreement, observer: place.name, text: text)
             }
             if self.options.hasConfiguration, place.configuration.configuration != first.configuration.configuration {
                 let text = "has another cluster configuration than \(first.name)"
@@ -32,6 +33,23 @@ extension Simulation {
             }
         }
         return nil
+    }
+
+    /// The first participant, by name, of which two nodes do not know the same.
+    private func difference(_ a: EngineHandle, _ b: EngineHandle?) -> String {
+        func known(_ engine: EngineHandle?) -> [String: String] {
+            var found: [String: String] = [:]
+            for known in engine?.participants(changedAfter: 0) ?? [] where known.versions != .zero {
+                let versions = (0..<4).map { "\(known.versions[$0])" }.joined(separator: "/")
+                found[known.name] = "\(known.name)@\(known.generation) \(versions)"
+            }
+            return found
+        }
+        let (here, there) = (known(a), known(b))
+        for name in Set(here.keys).union(there.keys).sorted() where here[name] != there[name] {
+            return "\(here[name] ?? "nothing of \(name)") instead of \(there[name] ?? "nothing of \(name)")"
+        }
+        return "only by their hash"
     }
 
     private func membershipViolation(at place: NodePlace, _ engine: EngineHandle, _ running: [NodePlace]) -> Violation? {

@@ -105,6 +105,15 @@ extension Simulation {
 
     private func onMember(_ member: GoferBroke.Member, _ news: MemberNews, time: UInt64, at place: NodePlace, _ engine: EngineHandle) {
         guard !member.isSelf else { return }
+        switch news {
+        case .forgotten:
+            self.tell { "\(place.name) forgets \(member.name)@\(member.generation)" }
+            // Whoever runs after all answers itself, and is learned from the beginning.
+            place.seen[member.name] = nil
+        case .joined where member.status >= .dead:
+            self.tell { "\(place.name) hears of \(member.name)@\(member.generation), which is \(member.status)" }
+        case .joined, .restarted, .updated, .status: break
+        }
         let input: DetectorInput = news == .forgotten ? .memberForgotten(name: member.name) : .memberUpdated(.init(member))
         self.judge(input, time: time, at: place, engine)
         if self.options.hasConfiguration {

@@ -40,7 +40,10 @@ extension Simulation {
     }
 
     private func freshConfiguration(_ name: String, own: [Delta]) -> ClusterState {
-        ClusterState(name: name, file: ParsedConfiguration(self.options.cluster, givenKeys: []), own: own)
+        // As if a file gave what is not the default: the founder publishes that, and all others take it over.
+        let cluster = self.options.cluster
+        let given = cluster.differences(from: ClusterConfiguration()).map(\.key.path)
+        return ClusterState(name: name, file: ParsedConfiguration(cluster, givenKeys: given), own: own)
     }
 
     // MARK: Lives

@@ -155,7 +155,10 @@ extension Simulation {
         self.tell { "*** calm" }
         self.changePaths { $0.heal() }
         for place in self.places {
-            place.turnCost = 0
+            if place.turnCost > 0 {
+                place.turnCost = 0
+                place.lastUnwellAt = self.now
+            }
             if place.isFrozen {
                 place.isFrozen = false
                 place.lastUnwellAt = self.now

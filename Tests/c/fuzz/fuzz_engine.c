@@ -155,6 +155,8 @@ static void make_index(fuzz_state *s, fuzz_bytes *b)
         entries[i].index = take_u8(b) % 8u;
         entries[i].name = take_name(b);
         entries[i].generation = take_number(b);
+        entries[i].incarnation = take_number(b);
+        entries[i].departed = take_number(b);
     }
     (void)gb_index_encode(&s->out, entries, count);
 }

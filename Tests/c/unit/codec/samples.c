@@ -147,8 +147,9 @@ static gb_err encode_heartbeat_ack_load(gb_out *out)
 
 static gb_err encode_index(gb_out *out)
 {
-    const gb_index_entry entries[] = {
-        {0, S("web-1"), 1}, {16383, S("n"), UINT64_MAX}, {300, S("caf\xc3\xa9"), 128}};
+    const gb_index_entry entries[] = {{0, S("web-1"), 1, 0, 0},
+                                      {16383, S("n"), UINT64_MAX, UINT64_MAX, UINT64_MAX},
+                                      {300, S("caf\xc3\xa9"), 128, 3, 1}};
     return gb_index_encode(out, entries, 3);
 }
 

@@ -38,8 +38,9 @@ GB_TEST(lists, an_index_of_every_participant_survives)
         gb_alloc_array(t->allocator, GB_PARTICIPANTS_MAX + 1, sizeof *entries);
     expect_not_null(entries);
     for (uint32_t i = 0; i <= GB_PARTICIPANTS_MAX; i++) {
-        entries[i] = (gb_index_entry){GB_PARTICIPANTS_MAX - 1 - i % GB_PARTICIPANTS_MAX,
-                                      gb_slice_make(name, sizeof name), UINT64_MAX - i};
+        entries[i] =
+            (gb_index_entry){GB_PARTICIPANTS_MAX - 1 - i % GB_PARTICIPANTS_MAX,
+                             gb_slice_make(name, sizeof name), UINT64_MAX - i, i, UINT64_MAX - i};
     }
     gb_out out;
     gb_out_init(&out, t->allocator);
@@ -53,6 +54,8 @@ GB_TEST(lists, an_index_of_every_participant_survives)
         expect_uint(entry.index, entries[i].index);
         expect_uint(entry.generation, entries[i].generation);
         expect_slice(entry.name, entries[i].name);
+        expect_uint(entry.incarnation, entries[i].incarnation);
+        expect_uint(entry.departed, entries[i].departed);
     }
     expect_false(gb_index_next(&cursor, &entry));
     gb_out_deinit(&out);
@@ -164,11 +167,11 @@ GB_TEST(lists, what_a_peer_would_refuse_is_not_encoded)
 {
     gb_out out;
     gb_out_init(&out, t->allocator);
-    const gb_index_entry nameless = {1, S(""), 1};
+    const gb_index_entry nameless = {1, S(""), 1, 0, 0};
     expect_err(gb_index_encode(&out, &nameless, 1), GB_ENAME);
-    const gb_index_entry lifeless = {1, S("n"), 0};
+    const gb_index_entry lifeless = {1, S("n"), 0, 0, 0};
     expect_err(gb_index_encode(&out, &lifeless, 1), GB_EINVAL);
-    const gb_index_entry too_far = {GB_PARTICIPANTS_MAX, S("n"), 1};
+    const gb_index_entry too_far = {GB_PARTICIPANTS_MAX, S("n"), 1, 0, 0};
     expect_err(gb_index_encode(&out, &too_far, 1), GB_EINVAL);
     const gb_lane_entry lane = {1, 4, 0, 0};
     expect_err(gb_lane_list_encode(&out, GB_FRAME_PULL, &lane, 1), GB_EINVAL);

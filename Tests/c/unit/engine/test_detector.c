@@ -354,6 +354,85 @@ GB_TEST(detector, the_dead_are_forgotten_in_time_and_third_parties_do_not_bring_
     world_close(w);
 }
 
+typedef struct forgotten {
+    uint32_t of;
+    uint32_t observers;
+} forgotten;
+
+static bool is_forgotten(world *w, void *user)
+{
+    view v = {((forgotten *)user)->of, UINT8_MAX, ((forgotten *)user)->observers};
+    return is_seen_so(w, &v);
+}
+
+/* Found by the scenario ghosts: who restarted after a death remembered the dead for longer than
+ * others, so that hashes differed meanwhile. */
+GB_TEST(detector, who_restarts_after_a_death_forgets_the_dead_when_all_others_do)
+{
+    world *w = open_watched(t, 5, 0, 30 * WORLD_S);
+    world_kill(w, 4);
+    view v = {4, GB_STATUS_DEAD, UINT32_MAX};
+    expect_true(world_run_until(w, is_seen_so, &v, WORLD_S));
+    gb_time_us death = w->now;
+    const char *names[] = {"node-0", "node-1", "node-2", "node-3"};
+    /* One after the other, so that in the end nobody is there who saw it die. */
+    for (uint32_t i = 0; i < 4; i++) {
+        world_run(w, 5 * WORLD_S);
+        world_kill(w, i);
+        world_run(w, WORLD_S);
+        uint32_t seed = (i + 1) % 4;
+        world_start_with(w, i, names[i], 0, &seed, 1);
+    }
+    world_run(w, death + 29 * WORLD_S - w->now);
+    expect_true(is_seen_so(w, &v));
+    forgotten f = {4, UINT32_MAX};
+    expect_true(world_run_until(w, is_forgotten, &f, 2 * WORLD_S));
+    expect_true(world_run_until(w, world_is_converged, NULL, 5 * WORLD_S));
+    world_check(w);
+    world_close(w);
+}
+
+GB_TEST(detector, who_was_held_for_dead_and_lives_is_remembered_from_its_own_death_on)
+{
+    world *w = open_watched(t, 5, 0, 30 * WORLD_S);
+    world_kill(w, 4);
+    w->nodes[3].part = 1;
+    view v = {3, GB_STATUS_DEAD, 7};
+    expect_true(world_run_until(w, is_seen_so, &v, 10 * WORLD_S));
+    world_run(w, 10 * WORLD_S);
+    /* It hears of node 3 as of one that has been dead for ten seconds. */
+    world_start(w, 4, 0);
+    v.observers |= 1u << 4;
+    expect_true(world_run_until(w, is_seen_so, &v, 5 * WORLD_S));
+    w->nodes[3].part = 0;
+    expect_true(world_run_until(w, world_is_converged, NULL, 20 * WORLD_S));
+    world_kill(w, 3);
+    expect_true(world_run_until(w, is_seen_so, &v, WORLD_S));
+    gb_time_us death = w->now;
+    world_run(w, 28 * WORLD_S);
+    expect_true(is_seen_so(w, &v));
+    world_run(w, death + 31 * WORLD_S - w->now);
+    forgotten f = {3, UINT32_MAX};
+    expect_true(is_forgotten(w, &f));
+    world_check(w);
+    world_close(w);
+}
+
+GB_TEST(detector, who_left_is_forgotten_in_time_too)
+{
+    world *w = open_watched(t, 5, 0, 20 * WORLD_S);
+    gb_engine_leave(w->nodes[4].engine, w->now);
+    world_flush(w, 4);
+    view v = {4, GB_STATUS_LEFT, UINT32_MAX};
+    expect_true(world_run_until(w, is_seen_so, &v, WORLD_S));
+    world_run(w, 19 * WORLD_S);
+    expect_true(is_seen_so(w, &v));
+    forgotten f = {4, UINT32_MAX};
+    expect_true(world_run_until(w, is_forgotten, &f, 2 * WORLD_S));
+    world_check(w);
+    world_close(w);
+}
+
 GB_TEST(detector, the_dead_are_forgotten_by_those_without_detector_too)
 {
     world *w = open_watched(t, 5, 2, 5 * WORLD_S);

@@ -18,14 +18,15 @@ void watcher_act(world_node *node, uint8_t kind, const char *name, uint8_t reaso
     gb_engine_act(node->engine, node->world->now, &action);
 }
 
-/* Dead when a majority of those who could judge says so. */
-static void judge(world_node *node, const char *name)
+/* Dead when a majority of those who could judge says so. That its accusers go brings nobody back:
+ * only evidence of its life, once nobody accuses it any more. */
+static void judge(world_node *node, const char *name, bool has_evidence)
 {
     gb_member member;
     if (!gb_engine_member(node->engine, gb_slice_from_str(name), &member) ||
         member.status == GB_STATUS_LEFT ||
-        (member.status == GB_STATUS_DEAD && member.accusers > 0)) {
-        return; /* only a refutation or the last retraction ends a death */
+        (member.status == GB_STATUS_DEAD && (member.accusers > 0 || !has_evidence))) {
+        return;
     }
     uint32_t judges = 0;
     gb_member other;
@@ -55,7 +56,7 @@ static void judge_all(world_node *node)
         char name[64] = {0};
         memcpy(name, member.name.base, member.name.len < 63 ? member.name.len : 63);
         if ((member.flags & GB_MEMBER_IS_SELF) == 0) {
-            judge(node, name);
+            judge(node, name, false);
         }
     }
 }
@@ -74,7 +75,7 @@ void watcher_on_event(world_node *node, const gb_event *event, void *user)
         break;
     case GB_EVENT_LINK_OPENED:
         watcher_act(node, GB_ACT_RETRACT, name, 0);
-        judge(node, name);
+        judge(node, name, true);
         break;
     case GB_EVENT_PROBE_RESULT:
         if (is_dead(node, name)) {
@@ -85,7 +86,7 @@ void watcher_on_event(world_node *node, const gb_event *event, void *user)
         } else if (event->outcome == GB_PROBE_UNREACHABLE) {
             watcher_act(node, GB_ACT_ACCUSE, name, GB_ACCUSE_SILENT);
         }
-        judge(node, name);
+        judge(node, name, false);
         break;
     case GB_EVENT_ACCUSATION:
         if (!is_dead(node, name) &&
@@ -93,17 +94,17 @@ void watcher_on_event(world_node *node, const gb_event *event, void *user)
             strcmp(name, node->name) != 0) {
             watcher_act(node, GB_ACT_PROBE, name, 0);
         }
-        judge(node, name);
+        judge(node, name, false);
         break;
     case GB_EVENT_MEMBER:
         if (event->change == GB_CHANGE_RESTARTED || event->change == GB_CHANGE_FORGOTTEN) {
             judge_all(node); /* its accusations are gone with it */
             break;
         }
-        judge(node, name);
+        judge(node, name, event->change == GB_CHANGE_UPDATED);
         break;
     case GB_EVENT_RETRACTION:
-        judge(node, name);
+        judge(node, name, true);
         break;
     default:
         break;
