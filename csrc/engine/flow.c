@@ -167,6 +167,9 @@ static link_verdict judge_link(const gb_engine *e, gb_link *link)
     if (is_full && lag > 0 && !has_learned) {
         return LINK_CATCHES_UP;
     }
+    if (known < link->flow_known) {
+        lag_before = UINT64_MAX; /* it has begun anew, and lacks more for that alone */
+    }
     link->flow_known = known;
     link->flow_lag = lag;
     if (!is_full || lag == 0) {

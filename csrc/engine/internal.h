@@ -41,6 +41,9 @@
 #define ENGINE_REVIVE_INTERVAL (10 * ENGINE_S)
 /* A link outside the rings is closed by its dialler after this grace. */
 #define ENGINE_UNWANTED_GRACE (30 * ENGINE_S)
+/* Links to seeds, once there are ENGINE_SETTLED_LINKS of the rings: others want their places. */
+#define ENGINE_SEED_GRACE (2 * ENGINE_S)
+#define ENGINE_SETTLED_LINKS 2
 /* A link dialled for one exchange is closed after this at the latest. */
 #define ENGINE_VISIT_MAX (5 * ENGINE_S)
 /* The side that is expected to be dialled waits this long before it dials itself. */

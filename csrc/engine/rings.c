@@ -345,6 +345,18 @@ bool ring_dial(gb_engine *e, gb_peer *peer, gb_link_purpose purpose)
     return true;
 }
 
+/* Links of the rings are open, so that no seed is needed any more. */
+static bool is_settled(const gb_engine *e)
+{
+    uint32_t count = 0;
+    GB_LIST_EACH(node, &e->links)
+    {
+        const gb_link *link = link_of(node);
+        count += link_is_member(link) && link->peer->is_wanted ? 1 : 0;
+    }
+    return count >= ENGINE_SETTLED_LINKS;
+}
+
 /* Our link is outside the rings: its dialler closes it after a grace. Returns when. */
 static gb_time_us drop_unwanted(gb_engine *e, gb_link *link)
 {
@@ -353,16 +365,20 @@ static gb_time_us drop_unwanted(gb_engine *e, gb_link *link)
         link->unwanted_since = GB_NO_TIME;
         return GB_NO_TIME;
     }
+    bool is_seed = link->purpose == PURPOSE_SEED;
     if (link->pull_count > 0) {
         link->unwanted_since = GB_NO_TIME;
-        return e->now + ENGINE_UNWANTED_GRACE; /* it is of use for now */
+        return e->now + (is_seed ? ENGINE_S : ENGINE_UNWANTED_GRACE); /* it is of use for now */
     }
     if (link->unwanted_since == GB_NO_TIME) {
         link->unwanted_since = e->now;
     }
-    gb_time_us at = link->unwanted_since + ENGINE_UNWANTED_GRACE;
+    gb_time_us at = link->unwanted_since + (is_seed ? ENGINE_SEED_GRACE : ENGINE_UNWANTED_GRACE);
     if (at > e->now) {
         return at;
+    }
+    if (is_seed && !is_settled(e) && e->now < link->unwanted_since + ENGINE_UNWANTED_GRACE) {
+        return e->now + ENGINE_S;
     }
     link_bye(e, link, GB_CLOSE_BY_US, GB_OK, "outside the rings");
     return GB_NO_TIME;
