@@ -3,12 +3,16 @@
 
 import PackageDescription
 
-let swiftSettings: [SwiftSetting] = [
-    .enableUpcomingFeature("InternalImportsByDefault"),
-    .enableUpcomingFeature("MemberImportVisibility"),
-    .enableUpcomingFeature("ExistentialAny"),
-    .treatAllWarnings(as: .error),
-]
+/// Builds for scripts/planted have bugs that can be switched on (csrc/platform/planted.h).
+let hasPlantedBugs = Context.environment["GOFERBROKE_PLANTED_BUGS"] != nil
+
+let swiftSettings: [SwiftSetting] =
+    [
+        .enableUpcomingFeature("InternalImportsByDefault"),
+        .enableUpcomingFeature("MemberImportVisibility"),
+        .enableUpcomingFeature("ExistentialAny"),
+        .treatAllWarnings(as: .error),
+    ] + (hasPlantedBugs ? [.define("GB_PLANTED_BUGS")] : [])
 
 let package = Package(
     name: "goferbroke",
@@ -41,7 +45,7 @@ let package = Package(
                 .headerSearchPath("csrc"),
                 .define("_GNU_SOURCE"),
                 .treatAllWarnings(as: .error),
-            ],
+            ] + (hasPlantedBugs ? [.define("GB_PLANTED_BUGS")] : []),
             linkerSettings: [.linkedLibrary("uv")]
         ),
         .target(

@@ -3,6 +3,7 @@
 #include "engine/internal.h"
 
 #include "platform/err_info.h"
+#include "platform/planted.h"
 #include "platform/utf8.h"
 
 #include <string.h>
@@ -461,6 +462,9 @@ void gb_engine_connected(gb_engine *e, gb_time_us now, uint64_t id)
     link->heard_at = e->now;
     gossip_look_at(e, e->now + GB_HANDSHAKE_TIMEOUT_MS * ENGINE_MS);
     handshake_begin(e, link);
+    if (GB_PLANTED(GB_PLANTED_CONNECT_IS_LIFE) && link->purpose == PURPOSE_PROBE) {
+        probe_planted_answer(e, link);
+    }
     engine_settle(e);
 }
 

@@ -153,7 +153,7 @@ typedef enum link_verdict {
 
 /* Judged when the peer has learned something of ours: a lane that waits its turn on the link says
  * nothing. */
-static link_verdict judge_link(const gb_engine *e, gb_link *link)
+static link_verdict judge_link(const gb_engine *e, gb_link *link, uint64_t admitted)
 {
     uint64_t known;
     uint64_t lag;
@@ -175,15 +175,16 @@ static link_verdict judge_link(const gb_engine *e, gb_link *link)
     if (!is_full || lag == 0) {
         return LINK_IS_CALM;
     }
-    return lag >= lag_before ? LINK_FALLS_BEHIND : LINK_CATCHES_UP;
+    /* Who lacks the news of this round alone keeps up, however long other data is on its way. */
+    return lag >= lag_before && lag > admitted ? LINK_FALLS_BEHIND : LINK_CATCHES_UP;
 }
 
-static link_verdict judge_links(gb_engine *e)
+static link_verdict judge_links(gb_engine *e, uint64_t admitted)
 {
     link_verdict worst = LINK_IS_CALM;
     GB_LIST_EACH(node, &e->links)
     {
-        link_verdict verdict = judge_link(e, link_of(node));
+        link_verdict verdict = judge_link(e, link_of(node), admitted);
         worst = verdict < worst ? verdict : worst;
     }
     return worst;
@@ -223,13 +224,14 @@ void flow_round(gb_engine *e)
         return;
     }
     uint64_t offered = rate_of(flow->offered, elapsed);
-    uint64_t admitted = rate_of(flow->admitted, elapsed);
+    uint64_t admitted_count = flow->admitted;
+    uint64_t admitted = rate_of(admitted_count, elapsed);
     flow->rho = flow->rho - flow->rho / 4 + offered / 4;
     flow->offered = 0;
     flow->admitted = 0;
     flow->interval_at = e->now;
     if (is_active(e) && !engine_is_paper(e)) {
-        link_verdict verdict = judge_links(e);
+        link_verdict verdict = judge_links(e, admitted_count);
         if (verdict == LINK_FALLS_BEHIND) {
             overloaded(e, admitted);
         } else if (verdict == LINK_IS_CALM) {

@@ -6,6 +6,8 @@
  * was not known yet. A life that ends makes the indexes for it loose. */
 #include "engine/internal.h"
 
+#include "platform/planted.h"
+
 #include <string.h>
 
 static bool rx_reserve(gb_engine *e, gb_link *link, uint32_t index)
@@ -139,7 +141,8 @@ void know_life_ends(gb_engine *e, const gb_participant *p)
 
 static bool loose_means(const gb_loose_index *loose, const gb_participant *p)
 {
-    return loose->name_hash == p->name_hash && loose->generation == p->generation;
+    return loose->name_hash == p->name_hash &&
+           (loose->generation == p->generation || GB_PLANTED(GB_PLANTED_GENERATION_IGNORED));
 }
 
 void know_rebind(gb_engine *e, const gb_participant *p)

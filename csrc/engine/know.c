@@ -144,16 +144,17 @@ bool know_is_covered(const gb_link *link, const gb_participant *p)
 
 bool know_version(const gb_link *link, const gb_participant *p, gb_lane lane, uint64_t *version)
 {
+    const gb_know *know = know_find(link, p->slot);
+    bool is_stated = know != NULL && (know->known & GB_LANE_BIT(lane)) != 0;
+    uint64_t stated = is_stated ? know_stated(know, lane) : 0;
     if (know_is_covered(link, p)) {
-        *version = gb_map_version(p, lane);
+        /* As much as we, or more: it may have told of news that we lack since. */
+        uint64_t ours = gb_map_version(p, lane);
+        *version = stated > ours ? stated : ours;
         return true;
     }
-    const gb_know *know = know_find(link, p->slot);
-    if (know == NULL || (know->known & GB_LANE_BIT(lane)) == 0) {
-        return false;
-    }
-    *version = know_stated(know, lane);
-    return true;
+    *version = stated;
+    return is_stated;
 }
 
 void know_write_down(gb_engine *e, gb_link *link, const gb_participant *p)

@@ -2,6 +2,8 @@
 /* links.c: the life of a link, from dial or accept to close. */
 #include "engine/internal.h"
 
+#include "platform/planted.h"
+
 #include "codec/frame.h"
 
 #include <string.h>
@@ -380,7 +382,8 @@ void link_established(gb_engine *e, gb_link *link, gb_peer *peer, const gb_hello
     gossip_look_at(e, link->purpose == PURPOSE_VISIT ? e->now + ENGINE_S / 2 : GB_NO_TIME);
     if (peer->is_visit_due && link->purpose == PURPOSE_VISIT) {
         paper_begin(e, link);
-    } else if (link->peer_hash == gb_map_hash(e->map)) {
+    } else if (link->peer_hash == gb_map_hash(e->map) ||
+               GB_PLANTED(GB_PLANTED_KNOWN_ON_CLOSED_LINK)) {
         know_agreed(e, link);
         link->was_exchanged = true;
     } else if (link->is_dialled) {

@@ -2,6 +2,7 @@
 /* peers.c: members beside their deltas: records, status, accusations, life and departure. */
 #include "engine/internal.h"
 
+#include "platform/planted.h"
 #include "platform/utf8.h"
 
 #include <string.h>
@@ -528,7 +529,8 @@ static void on_accusation(gb_engine *e, const gb_participant *accuser, const gb_
                       accusation.generation == e->self->generation &&
                       accusation.incarnation >= e->incarnation && !accuser->is_self;
         if (stands && accusation.incarnation < ENGINE_LIFE_MAX) {
-            e->refute_incarnation = accusation.incarnation + 1;
+            e->refute_incarnation =
+                GB_PLANTED(GB_PLANTED_REFUTATION_LOST) ? 0 : accusation.incarnation + 1;
             gb_event event = event_make(e, GB_EVENT_SELF_ACCUSED);
             event.accuser = gb_participant_name(accuser);
             event.incarnation = e->refute_incarnation;
@@ -582,7 +584,9 @@ static bool forget(gb_engine *e, gb_peer *peer)
     gb_participant *p = peer_participant(e, peer);
     GB_ASSERT(p != NULL);
     if (gb_map_bury(e->map, gb_participant_name(p), peer->generation, peer->incarnation,
-                    e->now + 2 * e->settings.departed_retention_us) != GB_OK) {
+                    e->now + (GB_PLANTED(GB_PLANTED_GRAVE_FORGOTTEN)
+                                  ? 1
+                                  : 2 * e->settings.departed_retention_us)) != GB_OK) {
         return false; /* no memory */
     }
     if (peer->is_announced) {

@@ -6,6 +6,8 @@
  * needs no retransmission: the next one says where it begins, and a gap is asked about. */
 #include "engine/internal.h"
 
+#include "platform/planted.h"
+
 #include <string.h>
 
 /* System facts are never pushed: they are not worth a message each. */
@@ -111,6 +113,8 @@ static void on_duplicate(gb_engine *e, gb_link *link, const gb_participant *p,
     }
 }
 
+static void graft_later(gb_engine *e, gb_link *link, gb_peer *peer);
+
 static void on_gap(gb_engine *e, gb_link *link, gb_peer *peer, gb_lane lane)
 {
     e->stats.gaps++;
@@ -124,7 +128,13 @@ static void on_gap(gb_engine *e, gb_link *link, gb_peer *peer, gb_lane lane)
     }
     gb_know *know = know_at(e, link, peer->slot);
     gb_know_wide *wide = know == NULL ? NULL : know_widen(e, link, know);
-    if (wide == NULL || (wide->gap_asked != 0 && e->now < wide->gap_asked + ENGINE_GAP_PAUSE)) {
+    if (wide == NULL) {
+        return;
+    }
+    if (wide->gap_asked != 0 && e->now < wide->gap_asked + ENGINE_GAP_PAUSE) {
+        /* The answer may be on its way, or this may be another gap: whoever is still behind then
+         * asks. */
+        graft_later(e, link, peer);
         return;
     }
     wide->gap_asked = e->now;
@@ -245,6 +255,7 @@ void push_deltas(gb_engine *e, gb_link *link, const gb_frame *frame)
         on_duplicate(e, link, p, &deltas);
         break;
     case GB_EGAP:
+        raise_known(e, link, p->slot, lane, deltas.to);
         on_gap(e, link, peer, lane);
         break;
     case GB_EKEYS:
@@ -316,8 +327,14 @@ void push_i_have(gb_engine *e, gb_link *link, gb_list_cursor *cursor)
             continue; /* our own news on their way back; a restored snapshot shows in DELTAS */
         }
         raise_known(e, link, p->slot, lane, entry.version);
-        if (entry.version > gb_map_version(p, lane) && pull_wanted(e, link, peer, lane)) {
+        if (entry.version <= gb_map_version(p, lane)) {
+            continue;
+        }
+        if (pull_wanted(e, link, peer, lane)) {
             graft_later(e, link, peer);
+        } else if (pull_state(peer, lane)->link != 0) {
+            /* What is asked for may end before that, and nobody says it again. */
+            peer->pulls[lane].gap_link = link->id;
         }
     }
 }
@@ -381,6 +398,9 @@ static uint32_t fill_graft_entries(gb_engine *e, const uint32_t *slots, uint32_t
 
 void push_send_graft(gb_engine *e, gb_link *link, const uint32_t *slots, uint32_t count)
 {
+    if (GB_PLANTED(GB_PLANTED_PRUNE_WITHOUT_GRAFT)) {
+        return;
+    }
     gb_digest_entry entries[64];
     if (!know_define(e, link, slots, count)) {
         return;

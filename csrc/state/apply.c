@@ -16,6 +16,7 @@
 #include "platform/alloc.h"
 #include "platform/assert.h"
 #include "platform/limits.h"
+#include "platform/planted.h"
 
 typedef enum apply_kind {
     APPLY_SERVED,       /* to the served lane */
@@ -71,7 +72,8 @@ static gb_err classify_reset(const gb_lane_state *lane, const gb_deltas *deltas,
         return GB_EDUPLICATE;
     }
     plan->kind = APPLY_STAGED_BEGIN;
-    plan->is_completing = is_end;
+    plan->is_completing =
+        is_end || (GB_PLANTED(GB_PLANTED_RESET_CUT_SHORT) && deltas->to > lane->version);
     plan->version = 0;
     return GB_OK;
 }
@@ -81,7 +83,8 @@ static gb_err classify_range(const gb_lane_state *lane, const gb_deltas *deltas,
     if ((deltas->flags & GB_DELTAS_RESET) != 0) {
         return classify_reset(lane, deltas, plan);
     }
-    if (deltas->from <= lane->version && deltas->to > lane->version) {
+    bool is_next = deltas->from <= lane->version || GB_PLANTED(GB_PLANTED_GAP_APPLIED);
+    if (is_next && deltas->to > lane->version) {
         /* Below the sender's floor the sender may have forgotten deletions. */
         if (deltas->floor > lane->version) {
             return GB_EGAP;
@@ -340,7 +343,10 @@ static void commit_completed(gb_map *map, gb_lane_state *lane)
      * everything below may be missing, which is what the version says then. */
     lane->floor = 0;
     gb_map_purge_update(map, lane);
-    gb_map_raise_floor(map, lane, staged->floor < lane->version ? staged->floor : lane->version);
+    if (!GB_PLANTED(GB_PLANTED_NO_FLOOR_ADOPTION)) {
+        gb_map_raise_floor(map, lane,
+                           staged->floor < lane->version ? staged->floor : lane->version);
+    }
     tell_differences(map, lane, staged);
     gb_map_retire(map, lane_free, staged);
 }

@@ -93,7 +93,7 @@ extension Simulation {
         return part[Int(a.slot)] >= 0 && part[Int(a.slot)] == part[Int(b.slot)]
     }
 
-    private func isWell(_ place: NodePlace, since time: UInt64) -> Bool {
+    func isWell(_ place: NodePlace, since time: UInt64) -> Bool {
         place.isRunning && !place.isFrozen && place.turnCost == 0 && max(place.startedAt, place.lastUnwellAt) <= time
     }
 

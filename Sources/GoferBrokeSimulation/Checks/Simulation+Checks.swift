@@ -10,6 +10,18 @@ struct SeenKnowledge {
     var floors: SIMD4<UInt64>
 }
 
+/// A life that a node has forgotten.
+struct Grave {
+    var generation: UInt64
+    var incarnation: UInt64
+    /// By the node's own clock.
+    var time: UInt64
+
+    init(_ member: GoferBroke.Member, at time: UInt64) {
+        (self.generation, self.incarnation, self.time) = (member.generation, member.incarnation, time)
+    }
+}
+
 extension Simulation {
     /// A lane with at most so many records is compared whole; of a longer one what is new, and the number of keys.
     static let wholeLaneSize = 64
@@ -102,20 +114,57 @@ extension Simulation {
             }
             liveHere += record.isTombstone ? 0 : 1
         }
-        if isWhole, liveHere != live, self.countComingLater(records, version: version, truth) != live - liveHere {
+        if isWhole, liveHere != live,
+            self.countComingLater(records, version: version, before: old?.versions[number] ?? 0, truth) != live - liveHere
+        {
             self.violate(liveHere > live ? .resurrection : .scuttlebutt, at: place, "\(subject): \(liveHere) keys, its owner had \(live)")
         }
     }
 
     /// How many records that counted at `version` are missing here, and were followed by a later version, which a later piece of the lane
-    /// brings: a sender that has the later one no longer has what it followed.
-    private func countComingLater(_ records: [KnownRecord], version: UInt64, _ truth: LaneHistory) -> Int {
+    /// brings: a sender that has the later one no longer has what it followed. What was here before does not vanish meanwhile.
+    private func countComingLater(_ records: [KnownRecord], version: UInt64, before: UInt64, _ truth: LaneHistory) -> Int {
+        guard before < version else { return 0 }
         let here = Set(records.map(\.version))
-        return (1...version).count { number in
+        return (before + 1...version).count { number in
             let deed = truth.deeds[Int(number - 1)]
             return !here.contains(number) && !deed.isTombstone && deed.nextVersion > version && deed.nextVersion <= truth.version
         }
     }
+
+    /// A life that was forgotten is taken up again only when it answers itself, or has refuted: while its grave lasts, third parties can't
+    /// bring it back.
+    func checkGhost(_ member: GoferBroke.Member, at place: NodePlace) {
+        guard self.options.checks == .everyTurn, let grave = place.forgotten[member.name], grave.generation == member.generation,
+            grave.incarnation >= member.incarnation,
+            let slot = self.placeByName[member.name]
+        else { return }
+        let target = self.places[Int(slot)]
+        let retention = UInt64(self.options.cluster.deadMemberRetention.positiveMicros)
+        guard !target.isRunning || target.generation != member.generation, place.clock(self.now) < grave.time + retention else { return }
+        self.violate(
+            .ghost,
+            at: place,
+            "\(member.name)@\(member.generation) is back, forgotten \((place.clock(self.now) - grave.time) / 1_000) ms ago"
+        )
+    }
+
+    /// Who stood still for long enough, with well nodes around it, is suspected by somebody, whatever still accepts its connections.
+    func checkNoticed(_ place: NodePlace, frozenFor time: UInt64) {
+        let since = self.now > Self.noticeTime ? self.now - Self.noticeTime : 0
+        guard self.options.checks == .everyTurn, time >= Self.noticeTime, self.deaths.epochs.last.map({ $0.from < since }) ?? true else {
+            return
+        }
+        let around = self.running.filter {
+            $0 !== place && $0.isJoined && self.isWell($0, since: since) && self.paths.isOpen(place.slot, $0.slot)
+        }
+        let knowing = around.compactMap { $0.engine?.member(place.name) }.filter { $0.generation == place.generation }
+        guard knowing.count >= 3, knowing.allSatisfy({ $0.status == .alive }) else { return }
+        self.violate(.unnoticed, at: place, "stood still for \(time / 1_000) ms, and nobody of \(knowing.count) suspects it")
+    }
+
+    /// Longer than detection takes by far, also for those who doubt themselves.
+    static var noticeTime: UInt64 { 15_000_000 }
 
     func violate(_ kind: Violation.Kind, at place: NodePlace, _ text: String) {
         self.violate(Violation(kind: kind, observer: place.name, text: text))

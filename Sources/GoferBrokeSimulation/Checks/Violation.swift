@@ -13,6 +13,12 @@ public struct Violation: Sendable, Hashable, CustomStringConvertible {
         case forgery
         /// A deleted key is back (S4).
         case resurrection
+        /// A node took up a life again, from third parties, that it had forgotten a while ago.
+        case ghost
+        /// In the calm a write took longer than pushing takes.
+        case lag
+        /// A node that stood still for long was suspected by nobody.
+        case unnoticed
         /// A bound is exceeded.
         case bound
         /// A node that ran and could be reached was declared dead by a healthy one.

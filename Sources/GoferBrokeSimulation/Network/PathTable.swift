@@ -76,6 +76,13 @@ struct PathTable {
         self.places[Int(place)].isDown = isDown
     }
 
+    /// The longest that a packet is under way, where none is lost.
+    var slowestDelay: UInt64 {
+        self.places.reduce(self.latency + self.jitter) { slowest, place in
+            max(slowest, place.delay.map { $0.latency + $0.jitter } ?? 0)
+        }
+    }
+
     func isDown(_ place: Int32) -> Bool {
         self.places[Int(place)].isDown
     }

@@ -73,6 +73,8 @@ final class NodePlace {
     var checkedNumber: UInt64 = 0
     /// What it was seen to know, by owner.
     var seen: [String: SeenKnowledge] = [:]
+    /// Lives that its process has forgotten, and when by its own clock.
+    var forgotten: [String: Grave] = [:]
     var dirtyLinks: [(link: UInt64, size: Int)] = []
     var notices: [NodeEvent] = []
     /// Key groups whose user deltas somebody wants to hear of.

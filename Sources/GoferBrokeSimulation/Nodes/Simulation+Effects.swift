@@ -110,9 +110,12 @@ extension Simulation {
             self.tell { "\(place.name) forgets \(member.name)@\(member.generation)" }
             // Whoever runs after all answers itself, and is learned from the beginning.
             place.seen[member.name] = nil
+            place.forgotten[member.name] = Grave(member, at: place.clock(self.now))
         case .joined where member.status >= .dead:
+            self.checkGhost(member, at: place)
             self.tell { "\(place.name) hears of \(member.name)@\(member.generation), which is \(member.status)" }
-        case .joined, .restarted, .updated, .status: break
+        case .joined: self.checkGhost(member, at: place)
+        case .restarted, .updated, .status: break
         }
         let input: DetectorInput = news == .forgotten ? .memberForgotten(name: member.name) : .memberUpdated(.init(member))
         self.judge(input, time: time, at: place, engine)

@@ -96,6 +96,7 @@ extension Simulation {
         place.isWorkDue = false
         place.checkedNumber = 0
         place.seen = [:]
+        place.forgotten = [:]
         let detectorSeed = self.roll { $0.next() }
         place.detector = self.options.makeDetector(place.name, generation, DetectorSettings(self.options.cluster), detectorSeed)
         place.configuration = self.freshConfiguration(place.name, own: deltas.filter { $0.lane == .config })
@@ -199,6 +200,7 @@ extension Simulation {
         let life = place.life
         self.schedule(at: place.thawAt) { simulation in
             guard place.life == life, place.isFrozen else { return }
+            simulation.checkNoticed(place, frozenFor: duration.positiveMicros)
             place.isFrozen = false
             place.lastUnwellAt = simulation.now
             simulation.tell { "\(place.name) thaws" }

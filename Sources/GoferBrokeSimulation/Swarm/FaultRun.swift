@@ -56,6 +56,9 @@ extension FaultScenario {
             let begin = simulation.now
             if simulation.run(within: Self.calmBound, step: .milliseconds(250), until: { simulation.isAgreed() }) {
                 calm = .microseconds(Int64(simulation.now - begin))
+                if self.isPushOn {
+                    simulation.checkPushes()
+                }
                 if isWatched {
                     simulation.run(for: Self.watch)
                     if let violation = simulation.calmViolation() ?? simulation.disagreement() {

@@ -115,3 +115,28 @@ GB_TEST(footprint, versions_beyond_the_short_form_are_pushed_all_the_same)
     world_check(w);
     world_close(w);
 }
+
+/* Found by the simulator, seed 20261126108 of the swarm: where hashes had agreed and nothing had
+ * changed since, what an I-HAVE told was forgotten, and nobody asked. */
+GB_TEST(footprint, news_told_by_i_have_is_asked_for_also_after_an_agreement)
+{
+    world *w = start_quiet(t, 3, NULL);
+    world_set(w, 0, "k", "1");
+    world_run(w, 10 * WORLD_S);
+    for (uint32_t i = 0; i < 2; i++) {
+        gb_engine *e = w->nodes[i].engine;
+        GB_LIST_EACH(node, &e->links)
+        {
+            gb_link *link = link_of(node);
+            if (link_is_member(link) &&
+                gb_slice_equal(peer_name(e, link->peer), gb_slice_from_str("node-2"))) {
+                know_set_lazy(e, link, world_participant(w, i, 0)->slot, true);
+            }
+        }
+    }
+    world_set(w, 0, "k", "2");
+    world_run(w, 100 * WORLD_MS);
+    expect_true(world_has(w, 1, 0, "k", "2"));
+    expect_true(world_has(w, 2, 0, "k", "2"));
+    world_close(w);
+}
