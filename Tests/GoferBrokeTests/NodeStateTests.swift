@@ -90,6 +90,27 @@ import Testing
         #expect(c?.publish.isEmpty == true)
     }
 
+    /// Found by the simulator, seed 514 of the swarm: the founder came back at once without its data. First by name, it had never heard of
+    /// the entry, and the others each counted one round and never the next.
+    @Test func whereTheFirstByNameNeverHeardOfItTheNextRepublishes() throws {
+        var first = self.state("a")
+        _ = first.joined(memberCount: 1, time: 0)
+        let change = try first.change("Cluster.PhiThreshold", to: "9")
+        var third = self.state("c")
+        _ = third.joined(memberCount: 3, time: 0)
+        for publication in change.publish {
+            _ = third.handle(try self.delta(publication, from: "a"))
+        }
+        _ = third.settleIfDue(time: ClusterState.arrivalTime)
+        third.departed("a")
+        var published: [String] = []
+        for round in 1...5 {
+            let outcome = third.tick(time: ClusterState.arrivalTime + UInt64(round) * 1_000_000) { ["a", "b", "c"] }
+            published += outcome.publish.map { "\(round) \($0.key)" }
+        }
+        #expect(published == ["3 Cluster.PhiThreshold"], "after a round for each of the two before it")
+    }
+
     @Test func garbageInAConfigLaneIsRefusedAndTold() {
         var state = self.state("a")
         _ = state.joined(memberCount: 1, time: 0)

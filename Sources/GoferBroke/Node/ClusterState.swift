@@ -129,8 +129,9 @@ package struct ClusterState: Sendable {
             }
         }
         if self.isDutyDue {
-            self.isDutyDue = false
             let duty = self.replicated.duty(liveMembers: liveMembers())
+            // Who is not the first by name waits for some rounds: each is counted here.
+            self.isDutyDue = self.replicated.hasUnpublished
             outcome.publish = duty.publish
             outcome.withdraw = duty.withdraw
         }

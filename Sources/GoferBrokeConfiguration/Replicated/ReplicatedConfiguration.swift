@@ -90,6 +90,8 @@ public struct ReplicatedConfiguration: Sendable {
     private var stampSeen: UInt64 = 0
     /// For how many rounds a winning entry has been without a live publisher.
     private var unpublishedRounds: [String: Int] = [:]
+    /// Whether this node waits for another to publish a winning entry: then its duty is due again in the next round.
+    public var hasUnpublished: Bool { !unpublishedRounds.isEmpty }
     /// The most rounds that a member waits for those before it. Two that publish the same entry do no harm.
     private static let patienceMax = 30
 

@@ -25,7 +25,9 @@ extension Simulation {
                 return Violation(kind: .disagreement, observer: place.name, text: text)
             }
             if self.options.hasConfiguration, place.configuration.configuration != first.configuration.configuration {
-                let text = "has another cluster configuration than \(first.name)"
+                let differences = place.configuration.configuration.differences(from: first.configuration.configuration)
+                let words = differences.map { "\($0.key.path) \($0.text) instead of \($0.otherText)" }.joined(separator: ", ")
+                let text = "has another cluster configuration than \(first.name): \(words)"
                 return Violation(kind: .disagreement, observer: place.name, text: text)
             }
             if let violation = self.membershipViolation(at: place, engine, running) {

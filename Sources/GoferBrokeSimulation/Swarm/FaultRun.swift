@@ -61,6 +61,8 @@ extension FaultScenario {
                 }
                 if isWatched {
                     simulation.run(for: Self.watch)
+                    // A grave may just have ended, and what was said of whom it was for is being taken back.
+                    _ = simulation.run(within: .seconds(5), step: .milliseconds(250)) { simulation.isAgreed() }
                     if let violation = simulation.calmViolation() ?? simulation.disagreement() {
                         simulation.violate(violation)
                     }
