@@ -173,10 +173,10 @@ extension Simulation {
         self.helpStrangers()
     }
 
-    /// Whoever runs and found none of its seeds gets one that runs: nothing else could ever bring it in.
+    /// Whoever found none of its seeds, or only others who found none, gets one that runs: nothing else could ever bring them together.
     private func helpStrangers() {
         guard let known = self.running.first(where: \.isJoined) ?? self.running.first else { return }
-        for place in self.running where !place.isJoined && place !== known {
+        for place in self.running where place !== known && (!place.isJoined || place.engine?.member(known.name) == nil) {
             do throws(GoferBrokeError) {
                 try place.engine?.setSeeds([known.endpoint], now: place.clock(self.now))
                 self.settle(place)
