@@ -445,6 +445,18 @@ struct DialogueTests {
         #expect(seen == [.dead])
     }
 
+    /// Found by the scenario ghosts: others, who forget a moment later, took the retraction for evidence of life.
+    @Test("Who forgets takes no accusation back")
+    func forgettingRetractsNothing() {
+        var d = Dialogue(others: ["b", "c"], isLinked: false)
+        d.pass(.seconds(10), answering: ["c"])
+        d.accuse("b", by: "c")
+        d.pass(.seconds(10), answering: ["c"])
+        #expect(d.status("b") == .dead && d.detector.member("b", at: d.now)?.accusers.contains("a") == true)
+        #expect(d.say(.memberForgotten(name: "b")).isEmpty)
+        #expect(d.pass(.seconds(5), answering: ["c"]).allSatisfy { $0 != .retract(target: "b") })
+    }
+
     @Test("The dead stay dead when their accusers leave, and come back when all accusers heard from them")
     func deathIsSticky() {
         var d = Dialogue(others: ["b", "c", "d", "e"])

@@ -117,6 +117,45 @@ import Testing
         #expect(simulation.violations.first?.observer == "n0")
     }
 
+    @Test func aForgottenLifeThatIsBackIsReported() throws {
+        let simulation = try Self.pair()
+        let (gone, observer) = (simulation.places[0], simulation.places[1])
+        let member = try #require(observer.engine?.member(gone.name))
+        simulation.kill(gone)
+        simulation.checkGhost(member, at: observer)
+        #expect(simulation.violations.isEmpty, "it was never forgotten")
+        observer.forgotten[gone.name] = Grave(member, at: observer.clock(simulation.now))
+        var refuted = member
+        refuted.incarnation += 1
+        simulation.checkGhost(refuted, at: observer)
+        #expect(simulation.violations.isEmpty, "it refuted")
+        simulation.checkGhost(member, at: observer)
+        #expect(simulation.violations.map(\.kind) == [.ghost])
+    }
+
+    @Test func aWriteThatIsLateIsReported() throws {
+        let well = try Self.pair()
+        well.checkPushes()
+        #expect(well.violations.isEmpty)
+        let simulation = try Self.pair()
+        simulation.changePaths { $0.split([[simulation.places[0]], [simulation.places[1]]]) }
+        simulation.checkPushes()
+        #expect(simulation.violations.first?.kind == .lag)
+    }
+
+    @Test func whoStandsStillUnnoticedIsReported() throws {
+        let simulation = Simulation(SimulationOptions(seed: 42))
+        for number in 0..<5 {
+            simulation.start(simulation.addPlace("n\(number)"), .init(seeds: number == 0 ? [] : [0]))
+        }
+        simulation.run(for: .seconds(30))
+        try #require(simulation.isAgreed())
+        simulation.checkNoticed(simulation.places[0], frozenFor: 14_000_000)
+        #expect(simulation.violations.isEmpty, "not for long enough")
+        simulation.checkNoticed(simulation.places[0], frozenFor: 16_000_000)
+        #expect(simulation.violations.map(\.kind) == [.unnoticed], "all hold it for alive")
+    }
+
     @Test func aCalmWithoutAgreementIsNoAgreement() throws {
         let simulation = try Self.pair()
         simulation.changePaths { $0.split([[simulation.places[0]], [simulation.places[1]]]) }
