@@ -132,8 +132,8 @@ typedef struct gb_action {
     uint64_t generation;
     uint64_t incarnation;
     gb_slice helper;
-    uint64_t timeout_us; /* of GB_ACT_PROBE, for each dial; 0: probe_timeout_us, at most
-                            dial_timeout_us where that is longer */
+    uint64_t timeout_us; /* of GB_ACT_PROBE: how long its dial may take; 0: probe_timeout_us. At
+                            most dial_timeout_us, or probe_timeout_us where that is longer */
 } gb_action;
 
 /* How a member stands. */

@@ -111,10 +111,11 @@ extension Simulation {
             // Whoever runs after all answers itself, and is learned from the beginning.
             place.seen[member.name] = nil
             place.forgotten[member.name] = Grave(member, at: place.clock(self.now))
-        case .joined where member.status >= .dead:
+        case .joined:
             self.checkGhost(member, at: place)
-            self.tell { "\(place.name) hears of \(member.name)@\(member.generation), which is \(member.status)" }
-        case .joined: self.checkGhost(member, at: place)
+            if member.status >= .dead {
+                self.tell { "\(place.name) hears of \(member.name)@\(member.generation), which is \(member.status)" }
+            }
         case .restarted, .updated, .status: break
         }
         let input: DetectorInput = news == .forgotten ? .memberForgotten(name: member.name) : .memberUpdated(.init(member))
