@@ -88,7 +88,7 @@ extension Endpoint {
 
     /// Whether the host is an address and not a name.
     static func isNumeric(_ host: String) -> Bool {
-        host.contains(":") || ipv4(host) != nil
+        host.unicodeScalars.contains(":") || ipv4(host) != nil
     }
 
     private static func ipv4(_ host: String) -> [UInt8]? {

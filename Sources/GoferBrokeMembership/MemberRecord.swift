@@ -48,6 +48,8 @@ struct MemberDetail: Sendable {
     var suspectSince = DetectorTime.zero
     /// A majority of its judges that accuse it; nil: they do not.
     var majority: Majority?
+    /// When the last look before a sentence on others' word ended without an answer.
+    var vainLookAt: DetectorTime?
     /// Judges in the component of `judgesEpoch`.
     var judges: [Int32] = []
     var judgesEpoch: UInt64 = 0
@@ -103,12 +105,14 @@ enum CheckCause: Sendable {
     case unconfirmed
     /// We accuse it, and look whether it is back.
     case recheck
+    /// Others' word alone is about to make it dead, and that word may be old.
+    case lastLook
 
     /// Goes before the others, and may use the whole burst.
     var isUrgent: Bool {
         switch self {
         case .silence, .linkLost, .judging: return true
-        case .unwatched, .outsider, .unconfirmed, .recheck: return false
+        case .unwatched, .outsider, .unconfirmed, .recheck, .lastLook: return false
         }
     }
 
@@ -116,7 +120,7 @@ enum CheckCause: Sendable {
     var asksHelpers: Bool {
         switch self {
         case .silence, .linkLost, .unwatched: return true
-        case .judging, .outsider, .unconfirmed, .recheck: return false
+        case .judging, .outsider, .unconfirmed, .recheck, .lastLook: return false
         }
     }
 
@@ -124,7 +128,7 @@ enum CheckCause: Sendable {
         switch self {
         case .silence: return .silent
         case .linkLost: return .linkLost
-        case .unwatched, .judging, .outsider, .unconfirmed, .recheck: return .unreachable
+        case .unwatched, .judging, .outsider, .unconfirmed, .recheck, .lastLook: return .unreachable
         }
     }
 
@@ -137,6 +141,7 @@ enum CheckCause: Sendable {
         case .outsider: return "outside our component"
         case .unconfirmed: return "dead, and ours to judge"
         case .recheck: return "looking whether it is back"
+        case .lastLook: return "a last look, on others' word"
         }
     }
 }

@@ -239,6 +239,14 @@ extension PhiAccrualDetector {
             self.startRound(slot, cause: check.cause, roundsLeft: check.roundsLeft - 1, now: now)
             return
         }
+        if check.cause == .lastLook, self.isHolding || !self.judges(of: slot).contains(self.selfSlot) {
+            // Not ours to accuse. During the hold it says nothing, and another look is made after it.
+            if !self.isHolding {
+                self.details[detail].vainLookAt = now
+                self.judge(slot, now: now)
+            }
+            return
+        }
         if self.isHolding {
             self.tell(slot, .judgementHeld, now: now)
             self.details[detail].queuedCause = nil

@@ -197,7 +197,8 @@ extension PhiAccrualDetector {
         for slot in self.suspects.items {
             let detail = self.ensureDetail(slot)
             let waited = now.micros(since: self.details[detail].suspectSince)
-            if isChanged || waited >= self.timing.suspicionMinimum {
+            // Before its time may have come, since a last look takes some of it.
+            if isChanged || waited >= self.timing.suspicionMinimum / 2 {
                 self.judge(slot, now: now)
             }
         }
@@ -238,19 +239,51 @@ extension PhiAccrualDetector {
             self.details[detail].majority
             ?? Majority(since: now, isSudden: self.isSudden(accusing, since: self.details[detail].suspectSince, now: now))
         self.details[detail].majority = majority
-        let waited = now.micros(since: self.details[detail].suspectSince)
-        let needed = self.stretched(self.suspicionTime(accusing: accusing.count, judges: judges.count))
-        let isOthersWord = !accusing.contains { $0.accuser == self.selfSlot || $0.reason == .crashed }
+        let isOthersWord = !self.accusedByUs.contains(slot) && !accusing.contains { $0.reason == .crashed }
         // Those who are linked to it and were right have had no answer to a dial by now, and accuse it too.
         let isHeardHere = self.details[detail].isLinked && !self.details[detail].isInPhiAlarm
         let isDoubtful = isOthersWord && (majority.isSudden || isHeardHere)
-        let least = isDoubtful ? 2 * self.timing.suspicionMinimum : self.timing.suspicionMinimum / 2
+        let needsLook = isDoubtful || (isOthersWord && self.isUnsettled(accusing, judges, now: now))
+        let least: Int64
+        if needsLook, let answeredAt = self.details[detail].ownFactAt, answeredAt >= majority.since {
+            // It was told of its accusers when it answered, and has the longest time to refute them.
+            least = self.timing.suspicionMaximum
+        } else {
+            least = isDoubtful ? 2 * self.timing.suspicionMinimum : self.timing.suspicionMinimum / 2
+        }
         let standing = max(least, min(Self.refutationTrips * self.slowestTrip, self.timing.suspicionMaximum))
-        if waited >= needed, now.micros(since: majority.since) >= standing {
+        let needed = self.stretched(self.suspicionTime(accusing: accusing.count, judges: judges.count))
+        let due = max(self.details[detail].suspectSince.advanced(by: needed), majority.since.advanced(by: standing))
+        if needsLook, !self.hasLookedInVain(slot, majority, due: due, now: now) {
+            return
+        }
+        if now >= due {
             self.nameJudges(slot, judges, now: now)
             let reason: DeathReason = judges.count == 1 ? .soleJudge : .majority
             self.declareDead(slot, reason: reason, accusing: accusing.count, judges: judges.count, now: now)
         }
+    }
+
+    /// Whether a member came back from suspicion or death lately, or it is suspects who make the majority: parts of the cluster may
+    /// just have parted or found each other, and what they say of third parties may be as old as their separation.
+    private func isUnsettled(_ accusing: [StandingAccusation], _ judges: [Int32], now: DetectorTime) -> Bool {
+        let trusted = accusing.count { self.records[Int($0.accuser)].status == .alive }
+        guard trusted * 2 > judges.count, let last = self.lastReprieve else { return trusted * 2 <= judges.count }
+        return now.micros(since: last) < self.timing.suspicionMaximum
+    }
+
+    /// Whether dials of ours failed shortly before the sentence; where none did, and the sentence is near, they are asked for.
+    private mutating func hasLookedInVain(_ slot: Int32, _ majority: Majority, due: DetectorTime, now: DetectorTime) -> Bool {
+        let detail = self.ensureDetail(slot)
+        let lead = 2 * self.stretched(self.probeTimeout(slot, .lastLook))
+        let start = max(majority.since, due.advanced(by: -lead))
+        if let at = self.details[detail].vainLookAt, at >= start {
+            return true
+        }
+        if now >= start, !self.held.contains(slot) {
+            self.requestCheck(slot, .lastLook)
+        }
+        return false
     }
 
     /// Round trips that a refutation has time for, of the slowest that were seen lately: where packets are lost, words take seconds.
@@ -261,7 +294,7 @@ extension PhiAccrualDetector {
     ///
     /// After a split has healed, the other side's accusations arrive all at once, and old. However long they have stood there, the
     /// accused hears of them only now, and must have the time to refute: where it is others' word alone, twice the shortest
-    /// suspicion time.
+    /// suspicion time, and a last look of our own.
     private func isSudden(_ accusing: [StandingAccusation], since begin: DetectorTime, now: DetectorTime) -> Bool {
         let last = accusing.map(\.since).max() ?? now
         return accusing.count > 1 && last.micros(since: begin) < self.timing.probeTimeout / 15

@@ -222,6 +222,9 @@ extension PhiAccrualDetector {
         let before = self.records[Int(slot)].status
         guard before != status else { return }
         self.records[Int(slot)].status = status
+        if before > status, before != .left {
+            self.lastReprieve = self.clock
+        }
         switch before {
         case .suspect: self.suspects.remove(slot)
         case .dead: self.deceased.remove(slot)

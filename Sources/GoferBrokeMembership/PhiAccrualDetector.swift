@@ -46,6 +46,8 @@ public struct PhiAccrualDetector: FailureDetector {
     var health = LocalHealth()
     /// The slowest round trip of a heartbeat lately, over all links.
     var slowestTrip: Int64 = 0
+    /// When a member last came back from suspicion or death.
+    var lastReprieve: DetectorTime?
     var tokens: Int64
     var tokensAt = DetectorTime.zero
 

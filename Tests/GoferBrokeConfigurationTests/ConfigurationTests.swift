@@ -123,6 +123,15 @@ import Testing
         #expect(try read("SeedServers = []").seedServers == [])
     }
 
+    @Test("A host that begins with a combining mark is parted from bracket and comma all the same")
+    func combiningMarks() throws {
+        let wanted = [Endpoint(host: "\u{e38}a:b", port: 8_081), Endpoint(host: "\u{301}c", port: 1)]
+        let text = "SeedServers = \"[\u{e38}a:b]:8081,\u{301}c:1\""
+        #expect(try read(text).seedServers == wanted)
+        let configuration = ClusterConfiguration(name: "c", seedServers: wanted)
+        #expect(try read(configuration.rendered()).seedServers == wanted)
+    }
+
     @Test func aLocalClusterHasALocalSeed() throws {
         #expect(try read("").effectiveSeedServers == [Endpoint(host: "localhost", port: 8_081)])
         #expect(try read("Cluster.ClusterNetworkType = UNDEFINED").effectiveNetworkType == .local)

@@ -353,8 +353,8 @@ struct DialogueTests {
         #expect(d.status("b") == .suspect && d.detector.member("b", at: d.now)?.accusers == ["c", "d"])
         // Two of four judges are no majority; with the third the suspicion time is over, but the accused may not know of it yet.
         d.accuse("b", by: "e")
-        // We hear it ourselves: the others' word must have stood for twice the shortest suspicion time.
-        let soon = d.pass(.milliseconds(3_900), hearing: ["b", "c", "d", "e"], answering: ["b"])
+        // It answers our last look: the others' word must have stood for the longest suspicion time.
+        let soon = d.pass(.milliseconds(5_900), hearing: ["b", "c", "d", "e"], answering: ["b"])
         #expect(soon.allSatisfy { !isDeath($0) })
         let end = d.pass(.milliseconds(300), hearing: ["b", "c", "d", "e"], answering: ["b"])
         #expect(end.contains(.declareDead(target: "b", generation: 1, incarnation: 0, reason: .majority)))
@@ -392,6 +392,71 @@ struct DialogueTests {
         }
         d.pass(.milliseconds(2_500), hearing: ["c", "d", "e"], answering: way == 2 ? [] : ["b"])
         #expect(d.status("b") == .dead)
+    }
+
+    /// `a`, which does not judge `target`, hears its judges accuse it one after the other, a moment after somebody else came back.
+    private func hearsayAfterReprieve() -> (Dialogue, target: String, others: [String]) {
+        let others = (1...30).map { "n\($0)" }
+        var d = Dialogue(others: others, isLinked: false)
+        let reports = d.detector.members(at: d.now)
+        let target = reports.first { !$0.monitors.contains("a") }
+        let judges = target?.monitors ?? []
+        let name = target?.name ?? ""
+        let returned = others.first { $0 != name && !judges.contains($0) } ?? ""
+        d.accuse(returned, by: judges.first ?? "")
+        d.say(.retraction(accuser: judges.first ?? "", target: returned))
+        d.pass(.milliseconds(500), answering: others)
+        for judge in judges {
+            d.accuse(name, by: judge)
+            d.pass(.milliseconds(100), answering: others.filter { $0 != name })
+        }
+        return (d, name, others)
+    }
+
+    @Test("While members come back, others' word alone is looked into: who answers us has the longest suspicion time to refute")
+    func lastLookAnswered() {
+        var (d, target, others) = self.hearsayAfterReprieve()
+        let actions = d.pass(.seconds(5), answering: others)
+        #expect(actions.contains(probes(target)[0]))
+        #expect(d.status(target) == .suspect)
+        d.say(.memberUpdated(Member(name: target, generation: 1, incarnation: 1)))
+        d.pass(.seconds(20), answering: others)
+        #expect(d.status(target) == .alive)
+    }
+
+    @Test("Who does not answer the last look dies of others' word in the usual time, and we accuse nobody whom we do not judge")
+    func lastLookInVain() {
+        var (d, target, others) = self.hearsayAfterReprieve()
+        let actions = d.pass(.milliseconds(2_500), answering: others.filter { $0 != target })
+        #expect(actions.count { $0 == probes(target)[0] } == 3)
+        #expect(actions.contains(.declareDead(target: target, generation: 1, incarnation: 0, reason: .majority)))
+        #expect(
+            !actions.contains {
+                if case .accuse(target, _, _, _) = $0 { true } else { false }
+            }
+        )
+    }
+
+    @Test("Who answers the last look and never refutes is dead after the longest suspicion time")
+    func lastLookIsNoReprieve() {
+        var (d, target, others) = self.hearsayAfterReprieve()
+        d.pass(.seconds(20), answering: others)
+        #expect(d.status(target) == .dead)
+    }
+
+    @Test("Where nobody came back lately, others' word decides without a look of ours")
+    func settledMajority() {
+        var d = Dialogue(others: (1...30).map { "n\($0)" }, isLinked: false)
+        let target = d.detector.members(at: d.now).first { !$0.monitors.contains("a") }
+        let name = target?.name ?? ""
+        var actions: [DetectorAction] = []
+        for judge in target?.monitors ?? [] {
+            d.accuse(name, by: judge)
+            actions += d.pass(.milliseconds(100))
+        }
+        actions += d.pass(.milliseconds(2_100))
+        #expect(d.status(name) == .dead)
+        #expect(!actions.contains(probes(name)[0]))
     }
 
     @Test("Where round trips take long a majority waits for eight of them; after as many quick ones it does not")

@@ -583,7 +583,8 @@ void gossip_want_elsewhere(gb_engine *e, uint64_t except)
     }
 }
 
-/* A member that is linked to nobody else of us: one exchange with it. */
+/* A member that we have no link to: one exchange with it. One that nobody accuses, if there is one:
+ * it is likelier to answer, and after a split it is who knows the same part of the cluster. */
 static void visit_random(gb_engine *e)
 {
     if (e->is_leaving || !e->is_joined) {
@@ -591,11 +592,20 @@ static void visit_random(gb_engine *e)
     }
     gb_peer *picked = NULL;
     uint32_t seen = 0;
+    bool is_picked_accused = true;
     for (uint32_t slot = 0; slot < e->peer_count; slot++) {
         gb_peer *peer = e->peers[slot];
         if (peer == NULL || peer_is_self(e, peer) || !peer_is_live(peer) || peer->link != NULL ||
             peer->dialling != NULL || peer->address_count == 0) {
             continue;
+        }
+        bool is_accused = peer->accuser_count > 0;
+        if (is_accused && !is_picked_accused) {
+            continue;
+        }
+        if (!is_accused && is_picked_accused) {
+            is_picked_accused = false;
+            seen = 0;
         }
         seen++;
         if (gb_rng_below(&e->rng, seen) == 0) {

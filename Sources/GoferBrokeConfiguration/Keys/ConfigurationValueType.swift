@@ -216,8 +216,10 @@ extension ConfigurationValueType {
     private func endpoints(in text: String) throws(ValueProblem) -> SettingValue {
         guard !text.isEmpty else { return .endpoints([]) }
         var endpoints: [Endpoint] = []
-        for part in text.split(separator: ",", omittingEmptySubsequences: false) {
-            let trimmed = String(part.drop { $0 == " " }.reversed().drop { $0 == " " }.reversed())
+        for part in text.unicodeScalars.split(separator: ",", omittingEmptySubsequences: false) {
+            let begin = part.drop { $0 == " " }
+            let end = begin.lastIndex { $0 != " " }.map { begin.index(after: $0) } ?? begin.startIndex
+            let trimmed = String(begin[..<end])
             guard let endpoint = Endpoint(trimmed) else {
                 throw ValueProblem(
                     code: .wrongType,

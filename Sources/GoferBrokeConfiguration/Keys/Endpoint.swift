@@ -16,14 +16,16 @@ public struct Endpoint: Sendable, Hashable, CustomStringConvertible {
 
     /// Reads `HOST:PORT`, with brackets around an IPv6 address: `[::1]:8081`. Nil if the text is anything else.
     public init?(_ text: String) {
-        guard let colon = text.lastIndex(of: ":") else { return nil }
-        var host = text[..<colon]
-        if host.hasPrefix("["), host.hasSuffix("]") {
+        // By scalars: a bracket, colon or comma with a combining mark behind it is still one.
+        let scalars = text.unicodeScalars
+        guard let colon = scalars.lastIndex(of: ":") else { return nil }
+        var host = scalars[..<colon]
+        if host.first == "[", host.last == "]" {
             host = host.dropFirst().dropLast()
         } else if host.contains(":") {
             return nil
         }
-        guard Endpoint.isHost(String(host)), let port = Endpoint.port(String(text[text.index(after: colon)...])), port > 0 else {
+        guard Endpoint.isHost(String(host)), let port = Endpoint.port(String(scalars[scalars.index(after: colon)...])), port > 0 else {
             return nil
         }
         self.init(host: String(host), port: port)
@@ -31,7 +33,7 @@ public struct Endpoint: Sendable, Hashable, CustomStringConvertible {
 
     /// `host:port`, an IPv6 address in brackets.
     public var description: String {
-        host.contains(":") ? "[\(host)]:\(port)" : "\(host):\(port)"
+        host.unicodeScalars.contains(":") ? "[\(host)]:\(port)" : "\(host):\(port)"
     }
 
     static let hostSizeMax = 255

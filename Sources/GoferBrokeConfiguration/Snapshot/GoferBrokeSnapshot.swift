@@ -170,7 +170,8 @@ extension GoferBrokeSnapshot: FileConfigSnapshot {
     /// An array's elements as texts, hosts with ports as `HOST:PORT`; a single text parted at its commas.
     private static func texts(of value: ConfigurationValue) -> [String]? {
         switch value.content {
-        case .scalar(let scalar): return scalar.text.split(separator: ",", omittingEmptySubsequences: false).map(String.init)
+        case .scalar(let scalar):
+            return scalar.text.unicodeScalars.split(separator: ",", omittingEmptySubsequences: false).map { String($0) }
         case .array(let elements): return all(elements)
         case .block: return nil
         }

@@ -2,6 +2,7 @@
 // Deaths as they are declared: which of them are lies.
 
 internal import GoferBroke
+internal import GoferBrokeMembership
 
 /// Deaths that were declared.
 struct DeathWatch: Sendable {
@@ -56,7 +57,7 @@ extension Simulation {
         self.deaths.joined = nil
     }
 
-    func noteDeath(of member: Member, by observer: NodePlace) {
+    func noteDeath(of member: GoferBroke.Member, by observer: NodePlace) {
         self.deaths.count += 1
         guard let slot = self.placeByName[member.name] else { return }
         let target = self.places[Int(slot)]
@@ -70,9 +71,23 @@ extension Simulation {
         self.deaths.falseDeaths.append(
             .init(time: self.now, observer: observer.slot, target: slot, generation: member.generation)
         )
+        self.tellStory(of: target, by: observer)
         if self.deaths.isFatal {
             self.violate(.falseDeath, at: observer, "\(target.name)@\(member.generation) runs and can be reached")
         }
+    }
+
+    /// What the observer's detector knew.
+    private func tellStory(of target: NodePlace, by observer: NodePlace) {
+        let detector = observer.detector
+        guard self.trace != nil,
+            let report = detector.member(target.name, at: .init(microseconds: observer.clock(self.now)))
+        else { return }
+        for entry in detector.story(of: target.name) {
+            self.tell { "  story of \(target.name) at \(observer.name): \(entry)" }
+        }
+        let accusers = report.accusers.map { "\($0) (\(detector.status(of: $0)?.description ?? "self"))" }
+        self.tell { "  accusers: \(accusers.joined(separator: ", ")); judges: \(report.judges.joined(separator: ", "))" }
     }
 
     /// After a split a node that nobody can dial is at the mercy of its own dials: it has to bury its old neighbours before it

@@ -33,6 +33,16 @@ struct LaneHistory {
         self.fill(upTo: version)
     }
 
+    /// What held for a key at `version`, found from an earlier deed of that key.
+    func inForce(at version: UInt64, from deed: Deed) -> Deed? {
+        var deed = deed
+        while deed.nextVersion <= version {
+            guard deed.nextVersion > 0, deed.nextVersion <= self.version else { return nil }
+            deed = self.deeds[Int(deed.nextVersion - 1)]
+        }
+        return deed
+    }
+
     private mutating func append(_ record: KnownRecord) {
         let place = record.version
         var live = self.deeds.last?.liveCount ?? 0

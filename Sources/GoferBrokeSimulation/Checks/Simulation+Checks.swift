@@ -95,6 +95,7 @@ extension Simulation {
         let isWhole = floorMoved || old == nil || live <= Self.wholeLaneSize
         let records = engine.records(of: known.name, lane: lane, after: isWhole ? 0 : (old?.versions[number] ?? 0))
         var liveHere = 0
+        var stale: Set<UInt64> = []
         for record in records {
             guard record.version <= version, record.version > 0 else {
                 self.violate(.scuttlebutt, at: place, "\(subject): a record of version \(record.version)")
@@ -106,6 +107,14 @@ extension Simulation {
                 self.violate(.scuttlebutt, at: place, "\(subject): version \(record.version) is not what its owner wrote")
                 return
             }
+            if deed.nextVersion <= version, record.version <= old?.versions[number] ?? 0,
+                let inForce = truth.inForce(at: version, from: deed), inForce.nextVersion <= truth.version
+            {
+                // It was here before, and who sent what is between has a later one still, which a later piece brings.
+                stale.insert(record.keyDigest)
+                liveHere += inForce.isTombstone ? 0 : 1
+                continue
+            }
             guard deed.nextVersion > version else {
                 let isBack = truth.deeds[Int(deed.nextVersion - 1)].isTombstone
                 let text = "\(subject): version \(record.version) was followed by \(deed.nextVersion) of the same key"
@@ -115,7 +124,7 @@ extension Simulation {
             liveHere += record.isTombstone ? 0 : 1
         }
         if isWhole, liveHere != live,
-            self.countComingLater(records, version: version, before: old?.versions[number] ?? 0, truth) != live - liveHere
+            self.countComingLater(records, except: stale, version: version, before: old?.versions[number] ?? 0, truth) != live - liveHere
         {
             self.violate(liveHere > live ? .resurrection : .scuttlebutt, at: place, "\(subject): \(liveHere) keys, its owner had \(live)")
         }
@@ -123,12 +132,19 @@ extension Simulation {
 
     /// How many records that counted at `version` are missing here, and were followed by a later version, which a later piece of the lane
     /// brings: a sender that has the later one no longer has what it followed. What was here before does not vanish meanwhile.
-    private func countComingLater(_ records: [KnownRecord], version: UInt64, before: UInt64, _ truth: LaneHistory) -> Int {
+    private func countComingLater(
+        _ records: [KnownRecord],
+        except stale: Set<UInt64>,
+        version: UInt64,
+        before: UInt64,
+        _ truth: LaneHistory
+    ) -> Int {
         guard before < version else { return 0 }
         let here = Set(records.map(\.version))
         return (before + 1...version).count { number in
             let deed = truth.deeds[Int(number - 1)]
-            return !here.contains(number) && !deed.isTombstone && deed.nextVersion > version && deed.nextVersion <= truth.version
+            return !here.contains(number) && !deed.isTombstone && !stale.contains(deed.keyDigest) && deed.nextVersion > version
+                && deed.nextVersion <= truth.version
         }
     }
 

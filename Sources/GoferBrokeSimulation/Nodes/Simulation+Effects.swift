@@ -123,7 +123,9 @@ extension Simulation {
         if self.options.hasConfiguration {
             self.followConfiguration(of: member, news, at: place, engine)
         }
-        if news == .status || news == .joined, member.status == .dead {
+        // Who forgot it as dead, and hears from others that they remember it so, declares nothing.
+        let isReminder = news == .joined && place.forgotten[member.name]?.generation == member.generation
+        if news == .status || news == .joined, member.status == .dead, !isReminder {
             self.noteDeath(of: member, by: place)
         }
         if let onMember = self.onMember {

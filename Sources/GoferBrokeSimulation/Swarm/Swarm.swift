@@ -18,6 +18,9 @@ private struct ScenarioMaker {
     /// Whether a node is meant to run.
     var runs: [Bool]
     var time = Duration.seconds(4)
+    /// In some runs one node has much and changes it all the time, so that its lane takes several messages. Its randomness is its own.
+    var hoarder: Int?
+    var hoarding: SimulationRandom
 
     init(seed: UInt64) {
         self.random = SimulationRandom(seed: seed ^ 0x5eed_5eed_5eed_5eed)
@@ -25,6 +28,8 @@ private struct ScenarioMaker {
         let nodes = self.random.chance(0.5) ? 5 + self.random.below(12) : 17 + self.random.below(24)
         self.scenario = FaultScenario(seed: seed, nodes: nodes)
         self.runs = Array(repeating: true, count: nodes)
+        self.hoarding = SimulationRandom(seed: seed ^ 0x40a2_d40a_2d40_a2d4)
+        self.hoarder = self.hoarding.chance(0.2) ? self.hoarding.below(nodes) : nil
     }
 
     mutating func make() -> FaultScenario {
@@ -99,13 +104,17 @@ private struct ScenarioMaker {
     }
 
     private mutating func addWrites() {
-        let node = self.node()
+        var node = self.node()
+        if let hoarder = self.hoarder, self.hoarding.chance(0.6) {
+            node = hoarder
+        }
         for _ in 0..<(1 + self.random.below(6)) {
             let key = self.random.below(12)
             if self.random.chance(0.3) {
                 self.step(.delete(node, key: key))
             } else {
-                let size = self.random.chance(0.1) ? 20_000 : 8 + self.random.below(60)
+                let usual = self.random.chance(0.1) ? 20_000 : 8 + self.random.below(60)
+                let size = node == self.hoarder ? 20_000 : usual
                 let time = self.random.chance(0.2) ? self.random.time(in: .milliseconds(50) ... .seconds(8)) : .zero
                 self.step(.write(node, key: key, size: size, timeToLive: time))
             }

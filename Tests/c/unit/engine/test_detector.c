@@ -3,6 +3,7 @@
  * judges as a host's would. */
 #include "watcher.h"
 
+#include "engine/internal.h"
 #include "platform/limits.h"
 
 #include <stdio.h>
@@ -182,6 +183,60 @@ GB_TEST(detector, who_answers_a_probe_while_it_is_accused_hears_of_that_and_refu
     watcher_act(&w->nodes[0], GB_ACT_PROBE, w->nodes[2].name, 0);
     world_flush(w, 0);
     expect_true(world_run_until(w, is_refuted, NULL, 2 * WORLD_S));
+    world_check(w);
+    world_close(w);
+}
+
+/* Whom the visits of node 0 go to: bits of the nodes. */
+static uint64_t visits_of_first(world *w)
+{
+    uint64_t visited = 0;
+    GB_LIST_EACH(node, &w->nodes[0].engine->links)
+    {
+        const gb_link *link = link_of(node);
+        for (uint32_t i = 0; link->purpose == PURPOSE_VISIT && i < w->options.node_count; i++) {
+            if (link->peer != NULL && gb_slice_equal(peer_name(w->nodes[0].engine, link->peer),
+                                                     gb_slice_from_str(w->nodes[i].name))) {
+                visited |= UINT64_C(1) << i;
+            }
+        }
+    }
+    return visited;
+}
+
+/* Found by the simulator, seed 700048 of the swarm: after a split a node that nobody could dial
+ * spent its visits on the other side, and was buried by its own. */
+GB_TEST(detector, visits_go_to_members_that_nobody_accuses)
+{
+    world_options options = {
+        .node_count = 24,
+        .has_detector = true,
+        .settings = {.link_timeout_us = 3 * WORLD_S, .reconnect_interval_us = 3600 * WORLD_S}};
+    world *w = world_open(t, &options);
+    for (uint32_t i = 0; i < 24; i++) {
+        world_start(w, i, 0);
+    }
+    expect_true(world_run_until(w, world_is_converged, NULL, 10 * WORLD_S));
+    world_run(w, 45 * WORLD_S); /* links outside the rings close */
+    uint32_t trusted = UINT32_MAX;
+    w->nodes[0].part = 1;
+    for (uint32_t i = 1; i < 24; i++) {
+        gb_participant *p = world_participant(w, 0, i);
+        if (trusted == UINT32_MAX && peer_at(w->nodes[0].engine, p->slot)->link == NULL) {
+            trusted = i;
+        } else {
+            watcher_act(&w->nodes[0], GB_ACT_ACCUSE, w->nodes[i].name, GB_ACCUSE_SILENT);
+        }
+    }
+    world_flush(w, 0);
+    expect_true(trusted != UINT32_MAX);
+    world_run(w, 60 * WORLD_S); /* the visit that was under way is over */
+    uint64_t visited = 0;
+    for (int i = 0; i < 6000; i++) {
+        world_run(w, 20 * WORLD_MS);
+        visited |= visits_of_first(w);
+    }
+    expect_uint(visited, UINT64_C(1) << trusted);
     world_check(w);
     world_close(w);
 }
