@@ -23,6 +23,7 @@ extension PhiAccrualDetector {
         if self.isEverybodyInComponent {
             self.inComponent = []
             self.componentRings = RingSet()
+            self.ringEdges = []
         } else {
             self.spreadComponent()
         }
@@ -34,6 +35,10 @@ extension PhiAccrualDetector {
         let reachedEdges = self.edgesByReachability()
         let isMesh = self.liveRings.count <= RingPlacement.meshLimit
         let everybody = isMesh ? self.liveRings.rings[0].map(\.slot) : []
+        let width = 2 * RingPlacement.ringCount
+        if !isMesh, self.ringEdges.isEmpty {
+            self.ringEdges = self.liveRings.edges(slotCount: self.records.count)
+        }
         self.inComponent = Array(repeating: false, count: self.records.count)
         self.inComponent[Int(self.selfSlot)] = true
         var frontier: [Int32] = [self.selfSlot]
@@ -43,9 +48,11 @@ extension PhiAccrualDetector {
             next += 1
             // Who has no detector watches nobody.
             guard self.records[Int(watcher)].hasDetector else { continue }
-            let neighbors = isMesh ? everybody : self.liveRings.neighbors(of: watcher, names: self.names)
-            for slot in neighbors {
+            for slot in everybody {
                 self.admit(slot, watchedBy: watcher, into: &frontier)
+            }
+            for edge in isMesh ? 0..<0 : Int(watcher) * width..<(Int(watcher) + 1) * width {
+                self.admit(self.ringEdges[edge], watchedBy: watcher, into: &frontier)
             }
             for slot in bystanderEdges[watcher] ?? [] {
                 self.admit(slot, watchedBy: watcher, into: &frontier)
@@ -60,11 +67,12 @@ extension PhiAccrualDetector {
             }
         }
         let members = self.inComponent
-        self.componentRings = self.liveRings.filtered { members[Int($0)] }
+        let isWhole = self.liveRings.rings[0].allSatisfy { members[Int($0.slot)] }
+        self.componentRings = isWhole ? self.liveRings : self.liveRings.filtered { members[Int($0)] }
     }
 
     private mutating func admit(_ slot: Int32, watchedBy watcher: Int32, into frontier: inout [Int32]) {
-        guard !self.inComponent[Int(slot)], self.records[Int(slot)].isLive else { return }
+        guard slot >= 0, !self.inComponent[Int(slot)], self.records[Int(slot)].isLive else { return }
         if let detail = self.detail(slot) {
             for accusation in self.details[detail].standing where accusation.accuser == watcher {
                 if self.counts(accusation, against: slot) {

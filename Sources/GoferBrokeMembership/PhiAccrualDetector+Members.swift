@@ -267,6 +267,7 @@ extension PhiAccrualDetector {
     private mutating func noteRingsChanged() {
         self.isWatchedStale = true
         self.isComponentStale = true
+        self.ringEdges = []
     }
 
     /// Whom we watch: our neighbours among the live, and the members without a detector that have us as a neighbour.

@@ -90,6 +90,8 @@ public struct PhiAccrualDetector: FailureDetector {
     var isEverybodyInComponent = true
     var inComponent: [Bool] = []
     var componentRings = RingSet()
+    /// `liveRings.edges`, while they are needed; empty: not made, or the rings have changed.
+    var ringEdges: [Int32] = []
     /// Suspects, outsiders and dead members who are ours to judge.
     var opinions: [Int32] = []
     /// How often opinions were collected.

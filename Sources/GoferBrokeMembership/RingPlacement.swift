@@ -127,6 +127,22 @@ struct RingSet: Sendable {
         return result
     }
 
+    /// Successor and predecessor on each ring of all members at once: `2 * ringCount` slots for each of `slotCount` slots, some of
+    /// them twice, -1 for slots that are not in the set. Linear; only for sets beyond the mesh.
+    func edges(slotCount: Int) -> [Int32] {
+        let width = 2 * RingPlacement.ringCount
+        var edges = [Int32](repeating: -1, count: width * slotCount)
+        for ring in 0..<RingPlacement.ringCount {
+            guard var before = self.rings[ring].last?.slot else { continue }
+            for point in self.rings[ring] {
+                edges[Int(before) * width + 2 * ring] = point.slot
+                edges[Int(point.slot) * width + 2 * ring + 1] = before
+                before = point.slot
+            }
+        }
+        return edges
+    }
+
     /// The neighbours of `slot` in the rings of this set and itself, each once; the slot need not be in the set.
     func neighbors(of slot: Int32, names: [String]) -> [Int32] {
         let ownPlaces = RingPlacement.hashes(of: names[Int(slot)])

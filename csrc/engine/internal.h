@@ -131,7 +131,7 @@ typedef struct gb_peer {
                                it may lie before our clock began */
     gb_list_node accuser_node; /* in engine->accusers while accuse_count > 0 */
     uint32_t slot;
-    uint32_t accuse_count;  /* accusations in its membership lane */
+    uint32_t accuse_count;  /* accusations in its membership lane, not taken back */
     uint32_t accuser_count; /* standing accusations against this life */
     uint32_t verdict_count; /* those of them with GB_ACCUSE_VERDICT */
     uint32_t dial_failures;
@@ -573,6 +573,10 @@ static inline gb_participant *peer_participant(const gb_engine *e, const gb_peer
 gb_slice peer_name(const gb_engine *e, const gb_peer *peer);
 bool peer_is_self(const gb_engine *e, const gb_peer *peer);
 bool peer_is_live(const gb_peer *peer); /* neither dead nor left */
+/* An accuser has gone with all that it said: who is accused by whom is counted again. */
+void peer_recount_accused(gb_engine *e);
+/* Asserts that the accusers of one were counted right. O(accusers). */
+void peer_check_accusers(const gb_engine *e, const gb_peer *peer);
 /* The peer of (name, generation): added, or renewed where the generation is greater. NULL: an older
  * life than known, buried (unless `is_answering`: the node itself speaks), over the limit, or no
  * memory. */

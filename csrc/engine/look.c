@@ -177,7 +177,7 @@ void gb_engine_check(const gb_engine *e)
         }
         GB_ASSERT(peer->slot == slot && peer->generation == p->generation);
         GB_ASSERT(peer->link == NULL || peer->link->peer == peer);
-        GB_ASSERT(peer->verdict_count <= peer->accuser_count);
+        peer_check_accusers(e, peer);
         GB_ASSERT(gb_list_node_is_linked(&peer->accuser_node) == (peer->accuse_count > 0));
         GB_ASSERT(peer->dialling == NULL || peer->dialling->expected_slot == slot);
         gb_node_record memory;

@@ -164,7 +164,6 @@ static void peer_begin_life(gb_engine *e, gb_peer *peer, uint64_t generation)
 
 /* Names that records point at before their life is known here (accusations) are looked up later. */
 static void recount_accusations(gb_engine *e, gb_peer *peer);
-static void recount_accused(gb_engine *e);
 
 static bool is_heard_of(const gb_participant *p)
 {
@@ -209,7 +208,7 @@ static void peer_remove(gb_engine *e, gb_peer *peer)
     gb_map_remove(e->map, p);
     peer_free(e, peer);
     if (was_accuser) {
-        recount_accused(e);
+        peer_recount_accused(e);
     }
 }
 
@@ -287,7 +286,7 @@ gb_err peer_renew(gb_engine *e, gb_peer *peer, uint64_t generation)
     e->is_ring_dirty = true;
     recount_accusations(e, peer);
     if (was_accuser) {
-        recount_accused(e);
+        peer_recount_accused(e);
     }
     act_retract(e, peer_name(e, peer)); /* what we said of its former life */
     if (peer->is_announced) {
@@ -424,43 +423,85 @@ static void on_node_record(gb_engine *e, gb_peer *peer, const gb_record *before,
     announce(e, peer, is_changed);
 }
 
+static bool accusation_read(const gb_record *record, gb_accusation *accusation)
+{
+    return record != NULL && !gb_record_is_tombstone(record) &&
+           gb_accusation_decode(gb_record_value(record), accusation) == GB_OK &&
+           accusation->reason != GB_ACCUSE_RETRACTED;
+}
+
 /* Is this accusation about the present life and incarnation of `peer`? */
 static bool accusation_stands(const gb_peer *peer, const gb_record *record,
                               gb_accusation *accusation)
 {
-    return record != NULL && !gb_record_is_tombstone(record) &&
-           gb_accusation_decode(gb_record_value(record), accusation) == GB_OK &&
-           accusation->reason != GB_ACCUSE_RETRACTED &&
-           accusation->generation == peer->generation &&
+    return accusation_read(record, accusation) && accusation->generation == peer->generation &&
            accusation->incarnation >= peer->incarnation &&
            accusation->incarnation < ENGINE_LIFE_MAX; /* else it could not be refuted */
 }
 
-/* An accuser that has gone still counts: the accused refutes it if it lives. */
-static void recount_accusations(gb_engine *e, gb_peer *peer)
+/* Somebody began or ceased to accuse it, or its life or incarnation is another. */
+static void accusers_counted(gb_engine *e, gb_peer *peer, bool was_accused)
 {
-    gb_slice name = peer_name(e, peer);
-    gb_slice group = gb_slice_from_str("accuse");
-    bool was_accused = peer->accuser_count > 0;
-    peer->accuser_count = 0;
-    peer->verdict_count = 0;
-    GB_LIST_EACH(node, &e->accusers)
-    {
-        const gb_participant *p = peer_participant(e, GB_CONTAINER_OF(node, gb_peer, accuser_node));
-        gb_accusation accusation;
-        if (accusation_stands(peer, gb_map_get(p, GB_LANE_MEMBERSHIP, group, name), &accusation)) {
-            peer->accuser_count++;
-            peer->verdict_count += (accusation.flags & GB_ACCUSE_VERDICT) != 0;
-        }
-    }
     if (was_accused && peer->accuser_count == 0 && peer_is_live(peer)) {
         peer->departed_at = GB_NO_TIME;
     }
     adopt_verdicts(e, peer);
 }
 
-/* An accuser has gone with all that it said. */
-static void recount_accused(gb_engine *e)
+/* An accuser that has gone still counts: the accused refutes it if it lives. */
+static void look_for_accusers(const gb_engine *e, const gb_peer *peer, uint32_t *accusers,
+                              uint32_t *verdicts)
+{
+    gb_slice name = peer_name(e, peer);
+    gb_slice group = gb_slice_from_str("accuse");
+    *accusers = 0;
+    *verdicts = 0;
+    GB_LIST_EACH(node, &e->accusers)
+    {
+        const gb_participant *p = peer_participant(e, GB_CONTAINER_OF(node, gb_peer, accuser_node));
+        gb_accusation accusation;
+        if (accusation_stands(peer, gb_map_get(p, GB_LANE_MEMBERSHIP, group, name), &accusation)) {
+            (*accusers)++;
+            *verdicts += (accusation.flags & GB_ACCUSE_VERDICT) != 0;
+        }
+    }
+}
+
+static void recount_accusations(gb_engine *e, gb_peer *peer)
+{
+    bool was_accused = peer->accuser_count > 0;
+    look_for_accusers(e, peer, &peer->accuser_count, &peer->verdict_count);
+    accusers_counted(e, peer, was_accused);
+}
+
+void peer_check_accusers(const gb_engine *e, const gb_peer *peer)
+{
+    uint32_t accusers;
+    uint32_t verdicts;
+    look_for_accusers(e, peer, &accusers, &verdicts);
+    GB_ASSERT(peer_is_self(e, peer) || accusers == peer->accuser_count);
+    GB_ASSERT(peer_is_self(e, peer) || verdicts == peer->verdict_count);
+}
+
+/* One accusation of it is another now; all others are as they were counted. */
+static void count_accuser(gb_engine *e, gb_peer *peer, const gb_record *before,
+                          const gb_record *after)
+{
+    bool was_accused = peer->accuser_count > 0;
+    gb_accusation accusation;
+    if (accusation_stands(peer, before, &accusation)) {
+        GB_ASSERT(peer->accuser_count > 0);
+        peer->accuser_count--;
+        peer->verdict_count -= (accusation.flags & GB_ACCUSE_VERDICT) != 0;
+    }
+    if (accusation_stands(peer, after, &accusation)) {
+        peer->accuser_count++;
+        peer->verdict_count += (accusation.flags & GB_ACCUSE_VERDICT) != 0;
+    }
+    accusers_counted(e, peer, was_accused);
+}
+
+void peer_recount_accused(gb_engine *e)
 {
     for (uint32_t slot = 0; slot < e->peer_count; slot++) {
         if (e->peers[slot] != NULL && e->peers[slot]->accuser_count > 0) {
@@ -472,12 +513,15 @@ static void recount_accused(gb_engine *e)
 static void count_accusation(gb_engine *e, gb_peer *accuser, const gb_record *before,
                              const gb_record *after)
 {
-    if (before == NULL && after != NULL) {
+    gb_accusation accusation;
+    bool is_said = accusation_read(after, &accusation);
+    bool was_said = accusation_read(before, &accusation);
+    if (is_said && !was_said) {
         accuser->accuse_count++;
         if (accuser->accuse_count == 1) {
             gb_list_push_back(&e->accusers, &accuser->accuser_node);
         }
-    } else if (before != NULL && after == NULL) {
+    } else if (was_said && !is_said) {
         GB_ASSERT(accuser->accuse_count > 0);
         accuser->accuse_count--;
         if (accuser->accuse_count == 0) {
@@ -514,9 +558,7 @@ static void on_accusation(gb_engine *e, const gb_participant *accuser, const gb_
                     gb_accusation_decode(gb_record_value(after), &accusation) == GB_OK;
     if (after != NULL && !is_valid) {
         e->stats.protocol_errors++;
-        return;
-    }
-    if (e->has_detector) {
+    } else if (e->has_detector) {
         notify_accusation(e, accuser, target_name, is_valid ? &accusation : NULL);
     }
     gb_participant *target = gb_map_find(e->map, target_name);
@@ -538,7 +580,7 @@ static void on_accusation(gb_engine *e, const gb_participant *accuser, const gb_
         }
         return;
     }
-    recount_accusations(e, peer);
+    count_accuser(e, peer, before, after);
 }
 
 void peer_on_change(void *user, const gb_participant *participant, gb_lane lane,

@@ -140,12 +140,28 @@ static void self_result(gb_engine *e, uint64_t generation, uint8_t outcome, bool
     engine_want_generation(e, generation + 1);
 }
 
-/* It runs, and is accused: nothing but an exchange tells it so, that it can refute. */
-static void tell_accused(gb_engine *e, gb_peer *peer)
+/* Is nobody linked to us whom nobody accuses? Then hardly any news reaches us, or goes out. */
+static bool is_cut_off(gb_engine *e)
+{
+    GB_LIST_EACH(node, &e->links)
+    {
+        const gb_link *link = link_of(node);
+        if (link_is_member(link) && link->peer != NULL && peer_is_live(link->peer) &&
+            link->peer->accuser_count == 0) {
+            return false;
+        }
+    }
+    return true;
+}
+
+/* It runs. If it is accused, nothing but an exchange tells it so, that it can refute; if we are cut
+ * off, after a split say, nothing but an exchange tells us what is said of the others, and them of
+ * us: a node that nobody can dial would wait for that until its own side has buried it. */
+static void visit_who_answered(gb_engine *e, gb_peer *peer)
 {
     bool is_dead = peer->status == GB_STATUS_DEAD;
     if (!e->is_joined || e->is_leaving || peer->link != NULL || peer->dialling != NULL ||
-        !(is_dead || peer->accuser_count > 0)) {
+        !(is_dead || peer->accuser_count > 0 || is_cut_off(e))) {
         return;
     }
     (void)ring_dial(e, peer, is_dead ? PURPOSE_REVIVE : PURPOSE_VISIT);
@@ -166,7 +182,7 @@ static void op_finish(gb_engine *e, gb_probe_op *op, uint8_t outcome, uint64_t n
                 peer_proved_diallable(e, peer);
             }
             if (op->kind == PROBE_LOCAL) {
-                tell_accused(e, peer);
+                visit_who_answered(e, peer);
             }
         }
     }

@@ -162,6 +162,7 @@ static gb_err renew_self(gb_engine *e, uint64_t generation)
     peer->incarnation = 0;
     peer->accuse_count = 0;
     gb_list_remove(&peer->accuser_node);
+    peer_recount_accused(e);
     gb_event event = event_make(e, GB_EVENT_GENERATION);
     event.generation = generation;
     effect_notify(e, &event);

@@ -18,6 +18,9 @@ struct Deed {
 /// A lane of one life of an owner. Version v is `deeds[v - 1]`.
 struct LaneHistory {
     var deeds: [Deed] = []
+    /// Versions that some node was without while it waited for a later piece, and superseded ones that some node still had.
+    var missedInBetween: Set<UInt64> = []
+    var oldInBetween: Set<UInt64> = []
     private var lastVersionOfKey: [UInt64: UInt64] = [:]
 
     var version: UInt64 {
@@ -119,6 +122,13 @@ struct History {
             let records = engine.records(of: known.name, lane: lane, after: before)
             self.lives[owner][place].lanes[number].append(records, upTo: known.versions[number])
         }
+    }
+
+    mutating func noteBetween(missing: Set<UInt64>, old: Set<UInt64>, of known: KnownParticipant, in lane: DeltaLane) {
+        guard let owner = self.index[known.name], let place = self.lives[owner].lastIndex(where: { $0.generation == known.generation })
+        else { return }
+        self.lives[owner][place].lanes[Int(lane.rawValue)].missedInBetween.formUnion(missing)
+        self.lives[owner][place].lanes[Int(lane.rawValue)].oldInBetween.formUnion(old)
     }
 
     func life(of name: String, generation: UInt64) -> LifeHistory? {

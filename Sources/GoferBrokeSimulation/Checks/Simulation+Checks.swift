@@ -8,6 +8,8 @@ struct SeenKnowledge {
     var generation: UInt64
     var versions: SIMD4<UInt64>
     var floors: SIMD4<UInt64>
+    /// Versions that a later piece of a lane was to bring when that lane was last compared whole.
+    var coming: [DeltaLane: Set<UInt64>] = [:]
 }
 
 /// A life that a node has forgotten.
@@ -43,7 +45,13 @@ extension Simulation {
 
     private func check(_ known: KnownParticipant, at place: NodePlace, _ engine: EngineHandle) {
         let before = place.seen[known.name]
-        place.seen[known.name] = SeenKnowledge(generation: known.generation, versions: known.versions, floors: known.floors)
+        let isSameLife = before?.generation == known.generation
+        place.seen[known.name] = SeenKnowledge(
+            generation: known.generation,
+            versions: known.versions,
+            floors: known.floors,
+            coming: isSameLife ? before?.coming ?? [:] : [:]
+        )
         if let before {
             if known.generation < before.generation {
                 self.violate(.monotony, at: place, "\(known.name) fell from generation \(before.generation) to \(known.generation)")
@@ -58,7 +66,7 @@ extension Simulation {
                 return
             }
         }
-        let old = before?.generation == known.generation ? before : nil
+        let old = isSameLife ? before : nil
         guard let life = self.history.life(of: known.name, generation: known.generation) else {
             if known.versions != .zero {
                 self.violate(.forgery, at: place, "\(known.name) never had generation \(known.generation)")
@@ -96,6 +104,8 @@ extension Simulation {
         let records = engine.records(of: known.name, lane: lane, after: isWhole ? 0 : (old?.versions[number] ?? 0))
         var liveHere = 0
         var stale: Set<UInt64> = []
+        var outdated: Set<UInt64> = []
+        var isPlain = old?.coming[lane] == nil
         for record in records {
             guard record.version <= version, record.version > 0 else {
                 self.violate(.scuttlebutt, at: place, "\(subject): a record of version \(record.version)")
@@ -107,12 +117,18 @@ extension Simulation {
                 self.violate(.scuttlebutt, at: place, "\(subject): version \(record.version) is not what its owner wrote")
                 return
             }
-            if deed.nextVersion <= version, record.version <= old?.versions[number] ?? 0,
+            if deed.nextVersion <= version,
+                record.version <= old?.versions[number] ?? 0 || truth.oldInBetween.contains(record.version),
                 let inForce = truth.inForce(at: version, from: deed), inForce.nextVersion <= truth.version
             {
-                // It was here before, and who sent what is between has a later one still, which a later piece brings.
-                stale.insert(record.keyDigest)
-                liveHere += inForce.isTombstone ? 0 : 1
+                // It was here before, or at a sender that waited for a later piece, which has a later one still.
+                // A tombstone may go meanwhile: its key is missing as if it were gone already.
+                isPlain = false
+                outdated.insert(record.version)
+                if !record.isTombstone {
+                    stale.insert(record.keyDigest)
+                    liveHere += inForce.isTombstone ? 0 : 1
+                }
                 continue
             }
             guard deed.nextVersion > version else {
@@ -123,25 +139,36 @@ extension Simulation {
             }
             liveHere += record.isTombstone ? 0 : 1
         }
-        if isWhole, liveHere != live,
-            self.countComingLater(records, except: stale, version: version, before: old?.versions[number] ?? 0, truth) != live - liveHere
-        {
+        guard isWhole else { return }
+        let coming = isPlain && liveHere == live ? [] : self.comingLater(records, except: stale, version: version, old, lane, truth)
+        place.seen[known.name]?.coming[lane] = coming.isEmpty ? nil : coming
+        if !coming.isEmpty || !outdated.isEmpty {
+            self.history.noteBetween(missing: coming, old: outdated, of: known, in: lane)
+        }
+        if coming.count != live - liveHere {
             self.violate(liveHere > live ? .resurrection : .scuttlebutt, at: place, "\(subject): \(liveHere) keys, its owner had \(live)")
         }
     }
 
-    /// How many records that counted at `version` are missing here, and were followed by a later version, which a later piece of the lane
+    /// The records that counted at `version`, are missing here, and were followed by a later version, which a later piece of the lane
     /// brings: a sender that has the later one no longer has what it followed. What was here before does not vanish meanwhile.
-    private func countComingLater(
+    private func comingLater(
         _ records: [KnownRecord],
         except stale: Set<UInt64>,
         version: UInt64,
-        before: UInt64,
+        _ old: SeenKnowledge?,
+        _ lane: DeltaLane,
         _ truth: LaneHistory
-    ) -> Int {
-        guard before < version else { return 0 }
+    ) -> Set<UInt64> {
+        let before = old?.versions[Int(lane.rawValue)] ?? 0
         let here = Set(records.map(\.version))
-        return (before + 1...version).count { number in
+        // Who begins anew from a node that waits for a later piece misses what that one misses.
+        var candidates = truth.missedInBetween.union(old?.coming[lane] ?? [])
+        if before < version {
+            candidates.formUnion(before + 1...version)
+        }
+        return candidates.filter { number in
+            guard number <= version else { return false }
             let deed = truth.deeds[Int(number - 1)]
             return !here.contains(number) && !deed.isTombstone && !stale.contains(deed.keyDigest) && deed.nextVersion > version
                 && deed.nextVersion <= truth.version
