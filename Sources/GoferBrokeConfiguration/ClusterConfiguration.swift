@@ -78,7 +78,7 @@ public struct ClusterConfiguration: KeyedConfiguration {
     /// How many heartbeat intervals the phi detector remembers per link.
     public var phiWindowSize = 100
     /// The least standard deviation that phi is computed with.
-    public var phiMinimumDeviation = Duration.milliseconds(100)
+    public var phiMinimumDeviation = Duration.milliseconds(50)
     /// How much later than usual a heartbeat may be before phi grows.
     public var phiAcceptablePause = Duration.seconds(1)
     /// How many other nodes are asked to probe a node before it is accused.

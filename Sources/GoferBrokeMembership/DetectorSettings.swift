@@ -42,7 +42,7 @@ public struct DetectorSettings: Hashable, Sendable {
     public init(
         phiThreshold: Double = 8,
         windowSize: Int = 100,
-        minimumDeviation: Duration = .milliseconds(100),
+        minimumDeviation: Duration = .milliseconds(50),
         acceptablePause: Duration = .seconds(1),
         heartbeatInterval: Duration = .seconds(2),
         probeTimeout: Duration = .milliseconds(300),

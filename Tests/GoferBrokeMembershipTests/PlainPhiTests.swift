@@ -69,8 +69,8 @@ struct PlainPhiTests {
     func silenceIsDeath() {
         var d = PlainDialogue(others: ["b", "c"])
         #expect(d.pass(.seconds(60), hearing: ["b", "c"]).isEmpty)
-        // 2 s + 1 s + 5.61 deviations of the floor: 3.57 s, found by the next tick.
-        #expect(d.pass(.milliseconds(3_500), hearing: ["c"]).isEmpty)
+        // 2 s + 1 s + 5.61 deviations: the two samples that the window began with still count, 62 ms.
+        #expect(d.pass(.milliseconds(3_300), hearing: ["c"]).isEmpty)
         #expect(d.pass(.milliseconds(100), hearing: ["c"]) == Self.burial)
         #expect(d.detector.status(of: "b") == .dead && d.pass(.seconds(10), hearing: ["c"]).isEmpty)
         #expect(d.detector.member("b", at: d.now)?.accusers == ["a"])

@@ -346,4 +346,39 @@ import Testing
         }
         #expect((deaths(at: nodes[0]) > 0) == isPlain, "the frozen node buries others: \(deaths(at: nodes[0]))")
     }
+
+    // MARK: Configuration, clocks, connections
+
+    @Test func aChangeOfTheConfigurationReachesEverybody() async throws {
+        let cluster = SimulatedCluster(seed: 21)
+        let nodes = try await self.joined(cluster, ["a", "b", "c"])
+        try await nodes[0].changeConfiguration("Cluster.PhiThreshold", to: "11")
+        try await cluster.run(for: .seconds(2))
+        #expect(nodes.map(\.configuration.phiThreshold) == [11, 11, 11])
+        let unknown = await #expect(throws: GoferBrokeError.self) {
+            try await nodes[0].changeConfiguration("Cluster.PhiTreshold", to: "11")
+        }
+        #expect(unknown?.code == .configuration && unknown?.reason.contains("PhiThreshold") == true)
+        cluster.freeze(nodes[1], for: .seconds(5))
+        let frozen = await #expect(throws: GoferBrokeError.self) { try await nodes[1].changeConfiguration("Cluster.PhiThreshold", to: "9") }
+        #expect(frozen?.code == .busy)
+        cluster.kill(nodes[2])
+        let closed = await #expect(throws: GoferBrokeError.self) { try await nodes[2].changeConfiguration("Cluster.PhiThreshold", to: "9") }
+        #expect(closed?.code == .closed)
+    }
+
+    @Test func aHostThatSleptAndAResetConnectionHarmNobody() async throws {
+        let cluster = SimulatedCluster(seed: 22)
+        let nodes = try await self.joined(cluster, ["a", "b", "c"])
+        cluster.jumpClock(of: nodes[1], by: .seconds(3_600), timeOfDay: .seconds(-86_400))
+        try await cluster.run(for: .seconds(20))
+        #expect(nodes.allSatisfy { $0.members.allSatisfy { $0.status == .alive } })
+        #expect(cluster.resetConnection(of: nodes[0]))
+        try await nodes[0].set(Self.key, to: 7)
+        #expect(try await cluster.run(until: { cluster.isAgreed }, within: .seconds(5)))
+        #expect(nodes[2].deltas(of: "a")?.count == 1)
+        cluster.kill(nodes[2])
+        #expect(!cluster.resetConnection(of: nodes[2]), "it has none")
+        #expect(cluster.violations.isEmpty)
+    }
 }

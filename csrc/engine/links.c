@@ -373,10 +373,10 @@ void link_established(gb_engine *e, gb_link *link, gb_peer *peer, const gb_hello
     } else {
         resolve_duplicate(e, link, old);
     }
-    /* One heartbeat exchange per link: the lesser name asks. */
+    /* One heartbeat exchange per link: the lesser name asks. Those of a node's links are spread
+     * over the interval, so that of its monitors one misses it soon, whenever it falls silent. */
     if (gb_slice_compare(engine_name(e), peer_name(e, peer)) < 0) {
-        link->heartbeat_at =
-            e->now + gb_rng_below(&e->rng, e->settings.heartbeat_interval_us / 2 + 1);
+        link->heartbeat_at = e->now + gb_rng_below(&e->rng, e->settings.heartbeat_interval_us + 1);
     }
     gossip_look_at(e, earlier(link->heartbeat_at, e->now + e->settings.link_timeout_us));
     gossip_look_at(e, link->purpose == PURPOSE_VISIT ? e->now + ENGINE_S / 2 : GB_NO_TIME);

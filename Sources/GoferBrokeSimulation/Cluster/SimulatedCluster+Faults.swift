@@ -65,6 +65,24 @@ extension SimulatedCluster {
         self.change(node) { $0.simulation.setTurnCost(time, of: $1) }
     }
 
+    /// A process' monotonic clock jumps ahead, as after its host slept, and its time of day by another amount, either way.
+    ///
+    /// - Parameters:
+    ///   - ahead: By how much the monotonic clock jumps; what is negative counts as nothing.
+    ///   - timeOfDay: By how much the time of day jumps.
+    public func jumpClock(of node: SimulatedNode, by ahead: Duration, timeOfDay: Duration = .zero) {
+        self.change(node) { $0.simulation.jumpClock(of: $1, by: ahead, timeOfDay: timeOfDay) }
+    }
+
+    /// Resets one connection of a node, chosen by lot, as a middlebox does that forgot it: both ends see a reset.
+    ///
+    /// - Returns: Whether it had one.
+    @discardableResult
+    public func resetConnection(of node: SimulatedNode) -> Bool {
+        let slot = self.slot(node)
+        return self.core.withHost { $0.simulation.resetRandomConnection(of: $0.simulation.places[Int(slot)]) }
+    }
+
     // MARK: Paths
 
     /// Splits the network: nodes of different lists don't reach each other, packets between them vanish without a word. Those named

@@ -2,6 +2,7 @@
 // A node of a simulated cluster, as applications see it.
 
 public import GoferBroke
+public import GoferBrokeConfiguration
 internal import GoferBrokeMembership
 
 /// A node of a ``SimulatedCluster``: what a `GossipNode` is to the application of a real process.
@@ -49,6 +50,31 @@ public final class SimulatedNode: ClusterNode {
     /// seen of it. Empty if the name is not known.
     public func explain(_ name: String) -> [String] {
         self.core.withHost { $0.explain(name, at: self.slot) }
+    }
+
+    /// The cluster configuration in force on this node.
+    public var configuration: ClusterConfiguration {
+        self.core.withHost { $0.simulation.places[Int(self.slot)].configuration.configuration }
+    }
+
+    /// Changes a key of the cluster configuration for every node, as `GossipNode` does.
+    ///
+    /// - Throws: ``GoferBrokeError``: `configuration` for an unknown key, a wrong value, and a key that counts only from the start;
+    ///   `closed` where no process runs; `busy` while it is frozen or does not know the cluster's configuration yet.
+    public func changeConfiguration(_ key: String, to text: String) async throws(GoferBrokeError) {
+        let operation = "set \(key) of the cluster configuration"
+        try self.core.withHost { host throws(GoferBrokeError) in
+            let place = try host.awake(self.slot, operation)
+            guard place.configuration.isSettled else {
+                let reason = "\(place.name) does not know the cluster's configuration yet"
+                throw GoferBrokeError(code: .busy, operation: operation, reason: reason)
+            }
+            do throws(ConfigurationError) {
+                try host.simulation.changeConfiguration(key, to: text, through: place)
+            } catch {
+                throw GoferBrokeError(code: .configuration, operation: operation, reason: error.description)
+            }
+        }
     }
 
     // MARK: Values

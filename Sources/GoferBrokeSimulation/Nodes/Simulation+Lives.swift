@@ -256,7 +256,7 @@ extension Simulation {
     }
 
     /// Changes a key of the cluster configuration through a node.
-    func changeConfiguration(_ key: String, to text: String, through place: NodePlace) throws {
+    func changeConfiguration(_ key: String, to text: String, through place: NodePlace) throws(ConfigurationError) {
         guard let engine = place.engine, place.configuration.isSettled else { return }
         let outcome = try place.configuration.change(key, to: text)
         self.tell { "\(place.name) sets \(key) of the cluster configuration to \(text)" }
