@@ -165,7 +165,7 @@ static int listen_at(const struct addrinfo *address, int *out)
 {
     int fd = socket(address->ai_family, SOCK_STREAM, 0);
     if (fd < 0) {
-        return errno;
+        return errno == EAFNOSUPPORT ? EADDRNOTAVAIL : errno;
     }
     set_descriptor_flags(fd);
     int on = 1;
@@ -191,16 +191,16 @@ gb_err gb_listen_tcp(const char *host, uint16_t port, int *fd, struct sockaddr_s
         return gb_err_info_set(info, GB_EHOST, 0, "listen on %s: unknown host (%s)", text,
                                gai_strerror(status));
     }
-    /* IPv4 first: of the two that "localhost" is, the one that every machine has. */
+    /* IPv4 first: of the two that "localhost" is, the one that every machine has. The next address
+     * is tried only where the machine has not this one: a port that is in use at 127.0.0.1 is in
+     * use, also if it is free at ::1, where nobody would look for this node. */
     const int families[] = {AF_INET, AF_INET6};
     int code = EADDRNOTAVAIL;
-    for (size_t i = 0; i < 2 && code != 0; i++) {
-        for (const struct addrinfo *at = found; at != NULL && code != 0; at = at->ai_next) {
+    for (size_t i = 0; i < 2 && code == EADDRNOTAVAIL; i++) {
+        for (const struct addrinfo *at = found; at != NULL && code == EADDRNOTAVAIL;
+             at = at->ai_next) {
             if (at->ai_family == families[i]) {
-                int this_code = listen_at(at, fd);
-                if (this_code == 0 || code == EADDRNOTAVAIL) {
-                    code = this_code;
-                }
+                code = listen_at(at, fd);
             }
         }
     }

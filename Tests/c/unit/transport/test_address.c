@@ -61,6 +61,21 @@ GB_TEST(address, a_port_in_use_is_said_so)
     (void)close(first);
 }
 
+GB_TEST(address, a_port_in_use_at_one_address_of_a_name_is_in_use)
+{
+    int first = -1;
+    int second = -1;
+    struct sockaddr_storage bound;
+    gb_err_info info;
+    expect_ok(gb_listen_tcp("localhost", 0, &first, &bound, &info));
+    char host[64];
+    uint16_t port;
+    gb_sockaddr_host(&bound, host, sizeof host, &port);
+    expect_err(gb_listen_tcp("localhost", port, &second, &bound, &info), GB_EADDRINUSE);
+    expect_int(second, -1);
+    (void)close(first);
+}
+
 GB_TEST(address, a_host_that_is_not_ours_is_refused)
 {
     int fd = -1;
