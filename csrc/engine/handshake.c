@@ -224,8 +224,10 @@ void handshake_hello(gb_engine *e, gb_link *link, const gb_frame *frame)
         return;
     }
     if (!gb_slice_equal(hello.cluster, gb_slice_make(e->cluster, e->cluster_size))) {
-        char text[GB_ERROR_TEXT_MAX + 64];
-        (void)snprintf(text, sizeof text, "this node belongs to the cluster \"%s\"", e->cluster);
+        /* Each name has as many bytes as a text may have; what is too much is cut. */
+        char text[2 * GB_ERROR_TEXT_MAX + 64];
+        (void)snprintf(text, sizeof text, "the cluster is called \"%s\", not \"%.*s\"", e->cluster,
+                       (int)hello.cluster.len, (const char *)hello.cluster.base);
         reject(e, link, GB_EREJECTED_CLUSTER, 0, text);
         return;
     }
