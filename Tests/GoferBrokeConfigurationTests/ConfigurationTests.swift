@@ -211,6 +211,10 @@ import Testing
             "test.conf:1:1: expected a key of the cluster document, found unknown key \"PhiThreshold\"; did you mean Cluster.PhiThreshold?"
         ),
         (
+            "Clusterr { PhiThreshold = 9 }",
+            "test.conf:1:1: expected a key of the cluster document, found unknown key \"Clusterr\"; did you mean Cluster?"
+        ),
+        (
             "DataDirectory = /x",
             "test.conf:1:1: expected a key of the cluster document, found unknown key \"DataDirectory\"; it belongs to the node document"
         ),

@@ -96,22 +96,28 @@ public enum ConfigurationKeys {
         keys(of: document).first { $0.path == path }
     }
 
-    /// The known path that a mistyped one most likely meant; nil if nothing is near.
+    /// The known path, of a key or of a block, that a mistyped one most likely meant; nil if nothing is near.
     ///
     /// The last part alone (`PhiThreshold`), other case and a few wrong letters are all near.
     public static func nearest(to path: String, in document: ConfigurationDocumentKind) -> String? {
         guard path.utf8.count <= ConfigurationLimits.standard.keySize else { return nil }
         let wanted = path.lowercased()
         var best: (path: String, distance: Int)?
-        for key in keys(of: document) {
-            let known = key.path.lowercased()
+        for path in keys(of: document).map(\.path) + self.blocks(of: document) {
+            let known = path.lowercased()
             let name = known.split(separator: ".").last.map(String.init) ?? known
             let distance = min(editDistance(wanted, known), editDistance(wanted, name) + (wanted.contains(".") ? name.count : 0))
             if distance <= max(2, wanted.count / 3), best.map({ distance < $0.distance }) ?? true {
-                best = (key.path, distance)
+                best = (path, distance)
             }
         }
         return best?.path
+    }
+
+    /// The paths of the blocks that hold keys, each once.
+    private static func blocks(of document: ConfigurationDocumentKind) -> [String] {
+        let paths = keys(of: document).compactMap { key in key.path.lastIndex(of: ".").map { String(key.path[..<$0]) } }
+        return Set(paths).sorted()
     }
 
     /// The error for a path that no table lists.
