@@ -81,6 +81,8 @@ extension GossipNode: ClientBackend {
             try await self.delete(group: group, key: key)
         } catch {
             guard error.code == .notFound else { throw ClientFailure(error) }
+            // There may well be a fact with this key, which `get` shows: that there is none would be wrong.
+            if group == SystemFacts.group { throw ClientFailure(SystemFacts.reserved("delete \(group):\(key)")) }
             throw ClientFailure(.notFound, "\(self.name.clientQuoted) has no key \(key.clientQuoted) in group \(group.clientQuoted)")
         }
         return KeyAnswer(node: self.name, group: group, key: key, generation: self.generation)

@@ -58,7 +58,7 @@ extension GossipNode {
     ///
     /// - Throws: ``GoferBrokeError``: `notFound`, and as ``set(_:to:)``.
     public func delete(group: DeltaLabel, key: DeltaLabel) async throws(GoferBrokeError) {
-        try self.limits.withLock { $0 }.check(group: group, key: key, valueSize: 0)
+        try self.limits.withLock { $0 }.check("delete", group: group, key: key, valueSize: 0)
         try await self.whenNotFull("delete \(group):\(key)") { () throws(GoferBrokeError) in
             try self.handle.delete(lane: .user, group: group, key: key)
         }

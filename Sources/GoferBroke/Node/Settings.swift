@@ -76,10 +76,7 @@ package struct SizeLimits: Sendable {
         expiresAfter time: Duration?
     ) throws(GoferBrokeError) -> UInt64 {
         try self.check(group: group, key: key, valueSize: valueSize)
-        guard group != SystemFacts.group else {
-            let reason = "the key group \(group) is reserved: the facts of each node's machine are told under it"
-            throw GoferBrokeError(code: .groupSize, operation: "set \(group):\(key)", reason: reason)
-        }
+        guard group != SystemFacts.group else { throw SystemFacts.reserved("set \(group):\(key)") }
         guard let time else { return 0 }
         guard time > .zero else {
             let reason = "the time to live must be positive, and \(time) is not"
@@ -88,8 +85,13 @@ package struct SizeLimits: Sendable {
         return time.clampedMilliseconds
     }
 
-    package func check(group: DeltaLabel, key: DeltaLabel, valueSize: Int) throws(GoferBrokeError) {
-        let operation = { "set \(group):\(key)" }
+    package func check(
+        _ verb: String = "set",
+        group: DeltaLabel,
+        key: DeltaLabel,
+        valueSize: Int
+    ) throws(GoferBrokeError) {
+        let operation = { "\(verb) \(group):\(key)" }
         guard (1...self.group).contains(group.bytes.count) else {
             let reason = "the key group has \(group.bytes.count) bytes, and MaxKeyGroupSize allows 1 to \(self.group)"
             throw GoferBrokeError(code: .groupSize, operation: operation(), reason: reason)
@@ -97,7 +99,7 @@ package struct SizeLimits: Sendable {
         guard key.bytes.count <= self.key else {
             // The key is too long to be shown.
             let reason = "the key has \(key.bytes.count) bytes, and MaxKeySize is \(self.key)"
-            throw GoferBrokeError(code: .keySize, operation: "set a key of group \(group)", reason: reason)
+            throw GoferBrokeError(code: .keySize, operation: "\(verb) a key of group \(group)", reason: reason)
         }
         guard valueSize <= self.value else {
             let reason = "the value has \(valueSize) bytes, and MaxValueSize is \(self.value)"

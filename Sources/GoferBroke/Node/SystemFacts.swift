@@ -8,6 +8,12 @@ internal import GoferBrokeConfiguration
 struct SystemFacts: Sendable {
     static let group: DeltaLabel = "system"
 
+    /// Why applications can't change what stands in the group.
+    static func reserved(_ operation: String) -> GoferBrokeError {
+        let reason = "the key group \(self.group) is reserved: the facts of each node's machine are told under it"
+        return GoferBrokeError(code: .groupSize, operation: operation, reason: reason)
+    }
+
     struct Fact: Sendable, Hashable {
         var type: DeltaValueType
         var bytes: [UInt8]
