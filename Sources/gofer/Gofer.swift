@@ -54,8 +54,12 @@ struct Gofer: AsyncParsableCommand {
 @main
 enum Main {
     static func main() async {
-        let arguments = CommandLineFixes.withNegativeValueLast(Array(CommandLine.arguments.dropFirst()))
-        exit(await run(arguments).rawValue)
+        let given = Array(CommandLine.arguments.dropFirst())
+        if let problem = CommandLineFixes.encodingProblem() {
+            Console.complain(problem.line(isJSON: CommandLineFixes.wantsJSON(given)))
+            exit(problem.status.rawValue)
+        }
+        exit(await run(CommandLineFixes.withNegativeValueLast(given)).rawValue)
     }
 
     /// Runs a command line, says on standard error what failed, and answers the exit code.
@@ -100,6 +104,17 @@ enum Main {
 
 /// What the parser of arguments does not do by itself.
 enum CommandLineFixes {
+    /// Arguments reach Swift as text, with other bytes replaced: what is stored would not be what was typed.
+    static func encodingProblem() -> CommandFailure? {
+        for index in 0..<Int(CommandLine.argc) {
+            guard let argument = CommandLine.unsafeArgv[index], String(validatingCString: argument) == nil else { continue }
+            return .usage(
+                "argument \(index) is not UTF-8; give such a group or key as hexadecimal digits with --hex-keys, such a value with --hex or --file"
+            )
+        }
+        return nil
+    }
+
     /// Moves a negative number behind `--`, so that `gofer set limits low -5 --type int` needs no care.
     static func withNegativeValueLast(_ arguments: [String]) -> [String] {
         guard arguments.first == "set", !arguments.contains("--") else { return arguments }

@@ -183,7 +183,7 @@ class Place:
         """Runs a command to its end."""
         begin = time.monotonic()
         done = subprocess.run(
-            [GOFER, *map(str, arguments)], env=self.environment, input=data, capture_output=True, timeout=seconds, check=False,
+            [GOFER, *(a if isinstance(a, bytes) else str(a) for a in arguments)], env=self.environment, input=data, capture_output=True, timeout=seconds, check=False,
             stdin=subprocess.DEVNULL if data is None else None, cwd=self.folder,
         )
         return Answer(done.returncode, done.stdout, done.stderr, time.monotonic() - begin)

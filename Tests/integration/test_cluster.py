@@ -142,6 +142,13 @@ class ClusterOfFive(unittest.TestCase):
             self.assertEqual(self.first.ask("set", group, key, "here").code, 0)
             self.everywhere(group, key, "here")
 
+    def test_arguments_that_are_not_text_are_refused_and_not_changed(self):
+        for arguments in ((b"g\xff", "not-text", "v"), ("g", b"not-text\xff", "v"), ("g", "not-text", b"v\xff\xfe")):
+            answer = self.first.ask("set", *arguments)
+            self.assertEqual(answer.code, 64, answer)
+            self.assertIn("is not UTF-8", answer.error)
+        self.assertEqual(self.first.ask("get", "n1", "g", "not-text").code, 2)
+
     def test_what_exceeds_a_limit_is_refused_by_its_name(self):
         for group, key, words in (("", "k", "group"), ("g" * 256, "k", "group"), ("g", "k" * 1025, "key")):
             answer = self.first.ask("set", group, key, "x")
@@ -151,6 +158,7 @@ class ClusterOfFive(unittest.TestCase):
         answer = self.first.ask("set", "g", "over", "--file", path)
         self.assertEqual(answer.code, 1, answer)
         self.assertIn("value", answer.error)
+        self.assertIn("MaxValueSize", answer.error)
         self.assertIn(str(LIMIT), answer.error)
         # Past the command line's own check: the node refuses it too, by the limit's name.
         with Client(self.first.socket) as client:
@@ -253,6 +261,10 @@ class ClusterOfFive(unittest.TestCase):
     def test_facts_of_the_machine_are_told(self):
         answer = wait_until(lambda: (a := self.others[0].ask("get", "n1", "system", "platform")).code == 0 and a, "the fact is there")
         self.assertTrue(answer.output.strip())
+        for change in (("set", "system", "platform", "mine"), ("delete", "system", "platform")):
+            refused = self.first.ask(*change)
+            self.assertEqual(refused.code, 1, refused)
+            self.assertIn("system is reserved", refused.error)
 
     # Configuration
 

@@ -1,11 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
 """How nodes come and go: kills, restarts, leaving, signals, data directories, doors."""
 
+import contextlib
+import os
 import shutil
 import signal
+import sys
 import time
 
-from support import Case, alive, interrupt, wait_until
+from support import GOFER, Case, alive, interrupt, wait_until
 
 
 def dead(name):
@@ -124,6 +127,29 @@ class LeaveTests(Case):
         # One that left may come back.
         self.place.join("n2", first)
         wait_until(lambda: first.status_of("n2") == "alive", "n2 is back")
+
+    def test_a_node_outlives_whoever_read_its_log(self):
+        first = self.place.found("n1")
+        second = self.place.join("n2", first)
+        # The reader: ends at once, and with it the pipe.
+        reader = "import subprocess, sys; node = subprocess.Popen(sys.argv[1:], stdout=subprocess.PIPE, stderr=subprocess.STDOUT);"
+        reader += "print(node.pid, node.stdout.readline().decode(), flush=True)"
+        words = ["node", "--name", "n3", "--cluster", "test", "--node-port", "0", "--seed", first.address]
+        words += ["--client-socket", str(self.place.folder / "n3.sock")]
+        launcher = self.place.run([sys.executable, "-c", reader, GOFER, *words])
+        pid = int(launcher.expect(r"^(\d+) .*node listens")[1][1])
+        launcher.end()
+        try:
+            wait_until(lambda: first.status_of("n3") == "alive", "n3 is a member")
+            # It logs this, into nothing.
+            self.assertEqual(interrupt(second), 0, second.text)
+            door = str(self.place.folder / "n3.sock")
+            wait_until(lambda: "1 left" in self.place.gofer("members", "--node", door).output, "n3 knows that n2 left")
+            self.assertEqual(self.place.gofer("leave", "--node", door).code, 0)
+            wait_until(lambda: first.status_of("n3") == "left", "n3 left in order")
+        finally:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
 
     def test_a_stream_says_why_it_ended(self):
         first, second = self.place.cluster(2)

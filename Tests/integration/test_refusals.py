@@ -28,6 +28,9 @@ class StartTests(Case):
         port = first.address.rpartition(":")[2]
         other = self.place.launch("n2", "--node-port", port, "--seed", first.address)
         self.refused(other, 1, port, "in use")
+        # "localhost" is ::1 too, where the port may be free.
+        other = self.place.launch("n2", "--node-port", port, "--seed", first.address, host="localhost")
+        self.refused(other, 1, port, "in use")
 
     def test_a_name_in_use(self):
         first = self.place.found("n1")

@@ -101,7 +101,7 @@ enum ValueInput {
             throw CommandFailure(
                 .failed,
                 .valueSize,
-                "\(file.quoted) has more than \(self.fileSizeMax) bytes, the most that a value can have"
+                "the value in \(file.quoted) has more than \(self.fileSizeMax) bytes, and MaxValueSize is at most that"
             )
         }
         guard type == .bytes || String(validating: bytes, as: UTF8.self) != nil else {

@@ -8,6 +8,14 @@ internal import Logging
 internal import ServiceLifecycle
 internal import UnixSignals
 
+#if canImport(Glibc)
+    internal import Glibc
+#elseif canImport(Musl)
+    internal import Musl
+#elseif canImport(Darwin)
+    internal import Darwin
+#endif
+
 /// `gofer node`
 struct NodeCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
@@ -86,6 +94,8 @@ struct NodeCommand: AsyncParsableCommand {
     }
 
     func run() async throws {
+        // A log that nobody reads any more is no reason to drop out of the cluster without a word.
+        signal(SIGPIPE, SIG_IGN)
         let flags = self.flags
         let environment = Environment.all
         let settings = try NodeSettings.load(flags, environment: environment)
