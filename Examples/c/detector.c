@@ -437,6 +437,10 @@ static void on_member(detector *d, const gb_event *event)
     }
     if (event->generation > m->generation) {
         begin_life(d, m, event->generation);
+        if (event->status == GB_STATUS_DEAD) {
+            /* It died before we came: those who were there have judged it. */
+            m->status = GB_STATUS_DEAD;
+        }
     }
     if (event->incarnation > m->incarnation) {
         /* It refutes: what was said of the earlier incarnation does not count any more. */

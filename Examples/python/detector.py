@@ -171,6 +171,9 @@ class Detector:
         if event.generation > member.generation:
             self.retract(member)
             member.begin_life(event.generation, self.now)
+            if event.status == gb.DEAD:
+                # It died before we came: those who were there have judged it.
+                member.status = gb.DEAD
         if event.incarnation > member.incarnation:
             # It refutes: what was said of the earlier incarnation does not count any more.
             self.retract(member)

@@ -11,6 +11,7 @@ import signal
 import subprocess
 import sys
 import time
+import types
 import unittest
 
 from support import ROOT, Case, alive, interrupt, wait_until
@@ -80,6 +81,23 @@ class LineNodes:
         when, _ = node.expect(r"^member n2 dead", after=killed)
         self.assertLess(when - killed, 5)
         wait_until(lambda: first.status_of("n2") == "dead", "the other judge says so too")
+
+    def test_who_died_of_silence_before_it_came_is_dead_for_it_too(self):
+        first, second, third = self.place.cluster(3)
+        third.send(signal.SIGSTOP)
+        for node in (first, second):
+            wait_until(lambda n=node: n.status_of("n3") == "dead", f"{node.name} holds n3 for dead", seconds=60)
+        example = self.launch_example("example", first.address)
+        example.expect(r"^joined \d")
+        # When values go to and fro, it has heard the accusations too.
+        example.say("set g k 1")
+        wait_until(lambda: second.ask("get", "example", "g", "k").output == "1\n", "its value is there")
+        self.assertEqual(second.ask("set", "g", "k", "2").code, 0)
+        example.expect(r"^delta n2 g k = 2$")
+        asked = time.monotonic()
+        example.say("members")
+        example.expect(r"^member n3 dead", after=asked)
+        self.assertIsNone(example.find(r"^member n3 (suspect|alive)"), example.text)
 
     def test_gofer_nodes_notice_a_killed_example(self):
         first, second = self.place.cluster(2)
@@ -160,6 +178,33 @@ class PythonTests(LineNodes, Case):
             for (kind, pointer, field, count), (_, given) in zip(declared, structure._fields_):
                 size = 8 if pointer else int(count) if count else sizes[kind]
                 self.assertEqual(ctypes.sizeof(given), size, f"{name}.{field}")
+
+
+@unittest.skipUnless(os.environ.get("GOFERBROKE_LIBRARY"), "GOFERBROKE_LIBRARY is not set")
+class PythonDetectorTests(unittest.TestCase):
+    """The detector of the Python example on made-up events."""
+
+    def test_a_late_accusation_does_not_wake_who_was_dead_before_it_came(self):
+        sys.path.insert(0, str(ROOT / "Examples/python"))
+        import detector  # Here, because it loads the library.
+        import goferbroke as gb
+
+        acts = []
+        judge = detector.Detector(lambda kind, name, *rest: acts.append((kind, name)))
+
+        def event(kind, name, status=gb.ALIVE, flags=gb.MEMBER_HAS_DETECTOR, accuser=b""):
+            labels = {"name": types.SimpleNamespace(bytes=lambda: name), "accuser": types.SimpleNamespace(bytes=lambda: accuser)}
+            numbers = dict(kind=kind, status=status, flags=flags, time_us=1, generation=1, incarnation=0, accuser_generation=1, change=0)
+            judge.handle(types.SimpleNamespace(**labels, **numbers, reason=gb.ACCUSE_SILENT))
+
+        event(gb.EVENT_MEMBER, b"self", flags=gb.MEMBER_HAS_DETECTOR | gb.MEMBER_IS_SELF)
+        event(gb.EVENT_MEMBER, b"other")
+        event(gb.EVENT_MEMBER, b"third")
+        event(gb.EVENT_MEMBER, b"gone", status=gb.DEAD)
+        event(gb.EVENT_ACCUSATION, b"gone", flags=0, accuser=b"other")
+        self.assertEqual(acts, [])
+        event(gb.EVENT_ACCUSATION, b"other", flags=0, accuser=b"third")
+        self.assertIn((gb.ACT_SUSPECT, b"other"), acts, "who lives is suspected on such a word")
 
 
 @unittest.skipUnless(C_NODE[0] and os.environ.get("GOFERBROKE_LIBRARY"), "C_NODE or GOFERBROKE_LIBRARY is not set")
