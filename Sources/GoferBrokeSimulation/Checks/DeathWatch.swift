@@ -124,7 +124,9 @@ extension Simulation {
             while let at = frontier.popLast() {
                 var left: [Int32] = []
                 for other in rest {
-                    if tables.allSatisfy({ $0.isOpen(at, other) }) {
+                    // Of two nodes that nobody can dial neither can begin.
+                    let isDiallable = !self.places[Int(at)].isBehindNAT || !self.places[Int(other)].isBehindNAT
+                    if isDiallable, tables.allSatisfy({ $0.isOpen(at, other) }) {
                         part[Int(other)] = number
                         frontier.append(other)
                     } else {
