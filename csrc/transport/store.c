@@ -298,6 +298,10 @@ static int job_append(gb_store *store, store_job *job)
     if (status == 0 && fdatasync(store->journal_fd) != 0) {
         status = -errno;
     }
+    /* On a full disk half a record would keep the room that the rewrite needs. */
+    if (status != 0 && ftruncate(store->journal_fd, (off_t)store->journal_size) != 0) {
+        status = -errno;
+    }
     return status;
 }
 
@@ -344,6 +348,7 @@ static int job_rewrite(gb_store *store, store_job *job)
     }
     if (status != 0) {
         (void)close(fd);
+        (void)unlinkat(dir, "journal.new", 0);
         return status;
     }
     job->new_fd = fd;

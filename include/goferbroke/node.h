@@ -64,7 +64,8 @@ typedef struct gb_node_options {
     gb_endpoint client_listen;  /* host NULL: none; port 0: any free one */
     const char *client_socket;  /* path of a Unix socket, NULL: none; made with mode 0600 */
     const char *data_directory; /* NULL: none. Made if absent. Keeps generation, own deltas,
-                                   known addresses */
+                                   known addresses. Deltas are written within some
+                                   100 ms: what was set right before a crash is lost */
     uint64_t generation;        /* 0: max(stored + 1, milliseconds since the epoch) */
     uint64_t seed;              /* of the engine's randomness; 0: from the system */
     bool has_detector;          /* the host reads detector facts and answers gb_node_act */

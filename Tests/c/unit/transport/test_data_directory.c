@@ -2,8 +2,10 @@
 /* test_data_directory.c: what a node keeps over a restart. */
 #include "kit.h"
 
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -190,6 +192,41 @@ GB_TEST(data_directory, the_journal_is_compacted_when_most_of_it_is_dead)
     node = open_stored(&k, "a");
     expect_true(kit_has(node, "a", "k", value));
     expect_true(kit_has(node, "a", "after", "x"));
+    expect_ok(gb_node_close(node));
+    kit_close(&k);
+}
+
+static bool journal_is_there(void *user)
+{
+    const journal_watch *watch = user;
+    return file_size(watch->k, "journal") > watch->below;
+}
+
+/* The limit of a file's size stands for a full disk. */
+GB_TEST(data_directory, what_does_not_fit_on_the_disk_takes_no_room_and_is_written_later)
+{
+    kit k;
+    kit_open(&k, t);
+    gb_node *node = open_stored(&k, "a");
+    long before = file_size(&k, "journal");
+    struct rlimit former;
+    expect_int(getrlimit(RLIMIT_FSIZE, &former), 0);
+    struct rlimit small = {.rlim_cur = 64 * 1024, .rlim_max = former.rlim_max};
+    (void)signal(SIGXFSZ, SIG_IGN);
+    expect_int(setrlimit(RLIMIT_FSIZE, &small), 0);
+    static char value[100001];
+    memset(value, 'v', sizeof value - 1);
+    expect_ok(kit_set(node, "large", value));
+    const gb_event *event = kit_event(&k, node, GB_EVENT_LIMIT);
+    expect_err(event->code, GB_ESTORE);
+    gb_event_release(node, event);
+    expect_int(file_size(&k, "journal"), before);
+    expect_int(setrlimit(RLIMIT_FSIZE, &former), 0);
+    journal_watch watch = {&k, (long)sizeof value - 1};
+    kit_wait(&k, "the journal holds the value", journal_is_there, &watch);
+    expect_ok(gb_node_close(node));
+    node = open_stored(&k, "a");
+    expect_true(kit_has(node, "a", "large", value));
     expect_ok(gb_node_close(node));
     kit_close(&k);
 }
