@@ -41,6 +41,15 @@ import Testing
         await cluster.shutdown()
     }
 
+    @Test func anAddressIsLoggedAsASeedIsWritten() async throws {
+        let lines = Lines()
+        var configuration = GossipNode.Configuration(cluster: Unique.name("six"), name: "n1")
+        configuration.node.host = "::1"
+        let node = try GossipNode(configuration: configuration, logger: lines.logger)
+        #expect(lines.with("node listens").first?.metadata["address"] == "[::1]:\(node.port)")
+        await node.shutdown()
+    }
+
     @Test func aNodeThatGoesDoesNotComplainThatItCannotPublish() async throws {
         let lines = Lines()
         let node = try GossipNode(
@@ -98,7 +107,7 @@ import Testing
         let lines = Lines()
         let node = try GossipNode(configuration: .init(cluster: Unique.name("amiss"), name: "n1"), logger: lines.logger)
         node.handle(.limit(GoferBrokeError(code: .dataDirectory, operation: "", reason: "addresses: damaged"), participant: nil))
-        #expect(lines.with("something is amiss in the data directory").map { $0.metadata["error"] } == ["addresses: damaged"])
+        #expect(lines.with("something is amiss in the data directory").map(\.metadata) == [["error": "addresses: damaged"]])
         await node.shutdown()
     }
 

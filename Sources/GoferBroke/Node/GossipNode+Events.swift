@@ -35,9 +35,11 @@ extension GossipNode: NodeEventSink {
             )
             self.hub.tell(.load(load))
         case .limit(let error, let participant):
+            var metadata: Logger.Metadata = ["error": "\(error)"]
+            metadata["participant"] = participant.map { "\($0)" }
             self.logger.warning(
                 error.code == .dataDirectory ? "something is amiss in the data directory" : "refused for a limit",
-                metadata: ["error": "\(error)", "participant": "\(participant ?? "")"]
+                metadata: metadata
             )
             self.hub.tell(.limitReached(error, participant: participant))
         case .exchange(let peer, let duration, let laneCount):

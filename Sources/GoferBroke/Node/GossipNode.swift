@@ -129,10 +129,8 @@ public final class GossipNode: Service {
             self.add(handler)
         }
         if !configuration.node.isStartupMessageOff {
-            logger.info(
-                "node listens",
-                metadata: ["address": "\(options.listen.host):\(handle.port)", "generation": "\(handle.generation)"]
-            )
+            let address = Endpoint(host: options.listen.host, port: handle.port)
+            logger.info("node listens", metadata: ["address": "\(address)", "generation": "\(handle.generation)"])
         }
     }
 
