@@ -133,7 +133,7 @@ class LeaveTests(Case):
         second = self.place.join("n2", first)
         # The reader: ends at once, and with it the pipe.
         reader = "import subprocess, sys; node = subprocess.Popen(sys.argv[1:], stdout=subprocess.PIPE, stderr=subprocess.STDOUT);"
-        reader += "print(node.pid, node.stdout.readline().decode(), flush=True)"
+        reader += "print(node.pid, next(line.decode() for line in node.stdout if b'node listens' in line), flush=True)"
         words = ["node", "--name", "n3", "--cluster", "test", "--node-port", "0", "--seed", first.address]
         words += ["--client-socket", str(self.place.folder / "n3.sock")]
         launcher = self.place.run([sys.executable, "-c", reader, GOFER, *words])
