@@ -374,7 +374,11 @@ void peer_hello(gb_engine *e, gb_peer *peer, const gb_hello *hello)
     if (!e->has_detector && peer->status != GB_STATUS_LEFT) {
         peer_set_status(e, peer, GB_STATUS_ALIVE);
     }
-    announce(e, peer, false);
+    /* Who is known by its greeting alone is known to nobody else: if it ended now, no judge would
+     * ever share our word. It is a member when its record comes, with its first exchange. */
+    if (peer->has_record) {
+        announce(e, peer, false);
+    }
 }
 
 /* ---- Records of the membership lane

@@ -199,6 +199,39 @@ GB_TEST(engine, a_stopped_incumbent_gives_way_to_a_newcomer)
     world_close(w);
 }
 
+/* Found by a user's eyes: a process that was killed within milliseconds of its start stayed a
+ * suspect of its seed for ever, since no other judge knew it. */
+GB_TEST(engine, who_greets_and_dies_is_no_member_that_one_node_alone_knows)
+{
+    world_options options = {.node_count = 4, .has_detector = true};
+    world *w = world_open(t, &options);
+    for (uint32_t i = 0; i < 3; i++) {
+        world_start(w, i, 0);
+    }
+    expect_true(world_run_until(w, world_is_converged, NULL, 10 * WORLD_S));
+    world_start(w, 3, 0);
+    gb_slice name = gb_slice_from_str(w->nodes[3].name);
+    gb_participant *p = NULL;
+    for (uint32_t i = 0; i < 1000 && p == NULL; i++) {
+        world_run(w, 20);
+        p = gb_map_find(w->nodes[0].engine->map, name);
+    }
+    expect_not_null(p);
+    expect_uint(gb_map_version(p, GB_LANE_MEMBERSHIP), 0); /* it greeted, and said no more */
+    world_kill(w, 3);
+    gb_member member;
+    for (uint32_t i = 0; i < 100; i++) {
+        world_run(w, 100 * WORLD_MS);
+        for (uint32_t k = 0; k < 3; k++) {
+            expect_false(gb_engine_member(w->nodes[k].engine, name, &member));
+        }
+    }
+    world_start(w, 3, 0);
+    expect_true(world_run_until(w, world_is_converged, NULL, 10 * WORLD_S));
+    world_check(w);
+    world_close(w);
+}
+
 GB_TEST(engine, an_older_generation_is_lifted_over_the_remembered_one)
 {
     world *w = start_cluster(t, 3);

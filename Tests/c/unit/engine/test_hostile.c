@@ -43,6 +43,24 @@ static void tell_accusation(foe *f, uint64_t from, uint64_t to, gb_slice target,
     gb_out_deinit(&value);
 }
 
+/* Whoever greeted becomes a member by its record, at these addresses. */
+static void tell_record(foe *f, uint32_t index, const char *name, const gb_address *addresses,
+                        uint32_t count)
+{
+    gb_test *t = f->t;
+    gb_node_record record = {.instance = 77, .address_count = (uint8_t)count};
+    for (uint32_t i = 0; i < count; i++) {
+        record.addresses[i] = addresses[i];
+    }
+    gb_out value;
+    gb_out_init(&value, t->allocator);
+    expect_ok(gb_node_record_encode(&value, &record));
+    define(f, index, name, 1);
+    tell_delta(f, index, GB_LANE_MEMBERSHIP, 0, 1, "node", gb_slice_from_str("self"),
+               gb_slice_make(value.base, value.len));
+    gb_out_deinit(&value);
+}
+
 static void set_own(foe *f, const char *key, size_t size)
 {
     gb_test *t = f->t;
@@ -107,16 +125,8 @@ GB_TEST(hostile, probes_for_one_peer_are_bounded_and_leave_dials_for_others)
     foe_open(t, &f, &options);
     greet(&f, "evil", 1);
     /* Somebody with an address that nobody answers at. */
-    gb_node_record record = {.instance = 3, .address_count = 1};
-    record.addresses[0] =
-        (gb_address){.scope = GB_SCOPE_LOCAL, .host = gb_slice_from_str("there"), .port = 2};
-    gb_out value;
-    gb_out_init(&value, t->allocator);
-    expect_ok(gb_node_record_encode(&value, &record));
-    define(&f, 1, "far", 1);
-    tell_delta(&f, 1, GB_LANE_MEMBERSHIP, 0, 1, "node", gb_slice_from_str("self"),
-               gb_slice_make(value.base, value.len));
-    gb_out_deinit(&value);
+    gb_address there = {.scope = GB_SCOPE_LOCAL, .host = gb_slice_from_str("there"), .port = 2};
+    tell_record(&f, 1, "far", &there, 1);
     say(&f);
     for (uint32_t i = 0; i < 2000; i++) {
         gb_probe probe = {.name = gb_slice_from_str("far"), .generation = 1};
@@ -406,6 +416,7 @@ GB_TEST(hostile, a_peer_that_closes_each_link_at_once_is_not_dialled_in_a_loop)
     hello.addresses[0] =
         (gb_address){.scope = GB_SCOPE_LOCAL, .host = gb_slice_from_str("there"), .port = 2};
     expect_ok(gb_hello_encode(&f.out, GB_FRAME_HELLO, 0, &hello));
+    tell_record(&f, 0, "zzz", hello.addresses, 1);
     say(&f);
     gb_time_us end = f.now + 10 * WORLD_S;
     while (f.now < end) {
@@ -441,6 +452,7 @@ GB_TEST(hostile, a_stranger_at_the_first_address_does_not_hide_the_second)
     hello.addresses[1] =
         (gb_address){.scope = GB_SCOPE_LOCAL, .host = gb_slice_from_str("second"), .port = 2};
     expect_ok(gb_hello_encode(&f.out, GB_FRAME_HELLO, 0, &hello));
+    tell_record(&f, 0, "zzz", hello.addresses, 2);
     say(&f);
     gb_engine_closed(f.engine, f.now, f.link, GB_CLOSE_RESET, gb_slice_make(NULL, 0));
     bool was_second = false;
@@ -555,6 +567,8 @@ GB_TEST(hostile, a_link_that_the_dead_opens_is_not_closed_by_saying_once_more_th
     foe f;
     foe_open(t, &f, &options);
     greet(&f, "risen", 1);
+    tell_record(&f, 0, "risen", NULL, 0);
+    say(&f);
     gb_action dead = {.kind = GB_ACT_DEAD, .name = gb_slice_from_str("risen"), .generation = 1};
     gb_engine_act(f.engine, f.now, &dead);
     drain(&f);
