@@ -256,7 +256,10 @@ private struct TestFolder: ~Copyable {
     }
 
     @Test func mistypedVariablesAreToldOf() {
-        let environment = ["GOFERBROKE_CLUSTER_GOSIP_INTERVAL": "1s", "GOFERBROKE_PORT": "1", "HOME": "/", "GOFERBROKE_SOMETHING_ELSE": ""]
+        let environment = [
+            "GOFERBROKE_CLUSTER_GOSIP_INTERVAL": "1s", "GOFERBROKE_PORT": "1", "HOME": "/", "GOFERBROKE_SOMETHING_ELSE": "",
+            "GOFERBROKE_LIBRARY": "/l",
+        ]
         #expect(
             ConfigurationEnvironment.warnings(environment) == [
                 "the environment variable GOFERBROKE_CLUSTER_GOSIP_INTERVAL sets no key; did you mean GOFERBROKE_CLUSTER_GOSSIP_INTERVAL?",

@@ -45,6 +45,8 @@ struct ValueInputTests {
         #expect(try ValueInput.milliseconds("500ms", "--ttl") == 500)
         #expect(try ValueInput.milliseconds("1.5s", "--ttl") == 1_500)
         #expect(try ValueInput.milliseconds("2h", "--ttl") == 7_200_000)
+        let zero = #expect(throws: CommandFailure.self) { try ValueInput.milliseconds("0s", "--ttl") }
+        #expect(zero.map { "\($0)".contains("at least 1ms") } == true)
         for text in ["", "5", "s", "0s", "-1s", "1.s", "0.1ms", "1w", "99999999999999999999d", "9223372036854775807d"] {
             #expect(throws: CommandFailure.self) { try ValueInput.milliseconds(text, "--ttl") }
         }

@@ -125,7 +125,12 @@ public enum ConfigurationEnvironment {
     public static func warnings(_ environment: [String: String]) -> [String] {
         let keys = ConfigurationKeys.cluster + ConfigurationKeys.node
         let known = Set(keys.map(\.environmentName))
-        return environment.keys.filter { $0.hasPrefix(prefix) && $0.utf8.count <= 255 && !known.contains($0) }.sorted().map { name in
+        // Names the C library to programs in other languages.
+        let foreign: Set<String> = ["GOFERBROKE_LIBRARY"]
+        let unknown = environment.keys.filter {
+            $0.hasPrefix(prefix) && $0.utf8.count <= 255 && !known.contains($0) && !foreign.contains($0)
+        }
+        return unknown.sorted().map { name in
             let nearest = known.sorted().map { (name: $0, distance: editDistance($0, name)) }.min { $0.distance < $1.distance }
             let hint = nearest.flatMap { $0.distance <= 3 ? "; did you mean \($0.name)?" : nil } ?? ""
             return "the environment variable \(name) sets no key\(hint)".onOneLine

@@ -121,9 +121,11 @@ enum ValueInput {
 
     /// A duration such as `500ms`, `1.5s`, `10m`, `1h`, `2d`, in whole milliseconds.
     static func milliseconds(_ text: String, _ option: String) throws(CommandFailure) -> UInt64 {
-        let micros = Quantity.duration(text, bareMilliseconds: false).map(Quantity.microseconds) ?? 0
-        guard micros > 0, micros.isMultiple(of: 1_000) else {
+        guard let micros = Quantity.duration(text, bareMilliseconds: false).map(Quantity.microseconds) else {
             throw .usage("\(option) \(text.quoted) is not a duration: a number with ms, s, m, h or d is expected, such as 500ms or 10m")
+        }
+        guard micros > 0, micros.isMultiple(of: 1_000) else {
+            throw .usage("\(option) \(text.quoted) is refused: at least 1ms, and whole milliseconds, are expected")
         }
         return UInt64(micros / 1_000)
     }
