@@ -156,6 +156,33 @@ import Testing
         #expect(simulation.violations.map(\.kind) == [.unnoticed], "all hold it for alive")
     }
 
+    /// Of twelve that are linked to each other only one is left: it has more links than one alone may have.
+    @Test func tooManyLinksAreReported() throws {
+        let simulation = Simulation(SimulationOptions(seed: 43))
+        for number in 0..<12 {
+            simulation.start(simulation.addPlace("n\(number)"), .init(seeds: number == 0 ? [] : [0]))
+        }
+        try #require(simulation.run(within: .seconds(30)) { simulation.isAgreed() })
+        #expect(simulation.calmViolation() == nil)
+        for place in simulation.places.dropFirst() {
+            simulation.cutPower(place)
+        }
+        #expect(simulation.calmViolation()?.kind == .links)
+    }
+
+    @Test func aHostThatAnswersItselfForEverIsReported() throws {
+        var options = SimulationOptions(seed: 44)
+        options.makeDetector = { name, generation, settings, seed in
+            Restless(base: PhiAccrualDetector(name: name, generation: generation, settings: settings, seed: seed), own: name)
+        }
+        let simulation = Simulation(options)
+        for number in 0..<2 {
+            simulation.start(simulation.addPlace("n\(number)"), .init(seeds: number == 0 ? [] : [0]))
+        }
+        simulation.run(for: .seconds(5))
+        #expect(simulation.violations.first?.kind == .spinning)
+    }
+
     @Test func aCalmWithoutAgreementIsNoAgreement() throws {
         let simulation = try Self.pair()
         simulation.changePaths { $0.split([[simulation.places[0]], [simulation.places[1]]]) }
@@ -165,4 +192,39 @@ import Testing
         simulation.kill(simulation.places[0])
         #expect(simulation.disagreement()?.kind == .membership, "n1 holds the killed one for alive")
     }
+}
+
+/// Takes back what it said as soon as it hears of it, and says it again.
+private struct Restless: FailureDetector {
+    var base: PhiAccrualDetector
+    let own: String
+
+    mutating func handle(_ input: DetectorInput, now: DetectorTime) -> [DetectorAction] {
+        switch input {
+        case .memberUpdated(let member) where member.name != self.own:
+            let actions = self.base.handle(input, now: now)
+            return actions + [self.accuse(member.name, generation: member.generation)]
+        case .accusation(let accusation) where accusation.accuser == self.own:
+            return [.retract(target: accusation.target)]
+        case .retraction(let accuser, let target) where accuser == self.own:
+            return [self.accuse(target, generation: self.base.member(target, at: now)?.generation ?? 1)]
+        default:
+            return self.base.handle(input, now: now)
+        }
+    }
+
+    private func accuse(_ target: String, generation: UInt64) -> DetectorAction {
+        .accuse(target: target, generation: generation, incarnation: 0, reason: .silent)
+    }
+
+    func phi(of name: String, at now: DetectorTime) -> Double { self.base.phi(of: name, at: now) }
+    func status(of name: String) -> MemberStatus? { self.base.status(of: name) }
+    func members(at now: DetectorTime) -> [MemberReport] { self.base.members(at: now) }
+    func member(_ name: String, at now: DetectorTime) -> MemberReport? { self.base.member(name, at: now) }
+    var memberNames: [String] { self.base.memberNames }
+    var accusationsOfOthers: [Accusation] { self.base.accusationsOfOthers }
+    func story(of name: String) -> [StoryEntry] { self.base.story(of: name) }
+    var reachability: [ReachabilityFact] { self.base.reachability }
+    var localHealth: Int { self.base.localHealth }
+    var statistics: DetectorStatistics { self.base.statistics }
 }
