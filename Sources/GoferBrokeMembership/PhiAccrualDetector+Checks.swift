@@ -79,9 +79,10 @@ extension PhiAccrualDetector {
     }
 
     /// How long a dial of that member may take: the setting, or twice what its last answer took if that is more. A look whether it
-    /// is back has time, and finds out how far away it is.
+    /// is back has time, and finds out how far away it is; so has a last look, for which packets may be lost.
     func probeTimeout(_ slot: Int32, _ cause: CheckCause?) -> Int64 {
-        let least = self.timing.probeTimeout * (cause == .recheck ? Self.recheckPatience : 1)
+        let isPatient = cause == .recheck || cause == .lastLook
+        let least = self.timing.probeTimeout * (isPatient ? Self.patience : 1)
         guard let detail = self.detail(slot) else { return least }
         return max(least, min(2 * self.details[detail].answerTime, Self.longestProbeTimeout))
     }
@@ -96,7 +97,7 @@ extension PhiAccrualDetector {
         self.details[self.ensureDetail(slot)].answerTime = min(max(duration.wholeMicroseconds, 0), Self.longestProbeTimeout)
     }
 
-    static var recheckPatience: Int64 { 4 }
+    static var patience: Int64 { 4 }
     static var longestProbeTimeout: Int64 { 2_000_000 }
 
     /// Up to `helperCount` other monitors of the target that nobody accuses; those we have a link to first, else by lot.

@@ -252,17 +252,14 @@ extension PhiAccrualDetector {
         let isHeardHere = self.details[detail].isLinked && !self.details[detail].isInPhiAlarm
         let isDoubtful = isOthersWord && (majority.isSudden || isHeardHere)
         let needsLook = isDoubtful || (isOthersWord && self.isUnsettled(accusing, judges, now: now))
-        let least: Int64
-        if needsLook, let answeredAt = self.details[detail].ownFactAt, answeredAt >= majority.since {
-            // It was told of its accusers when it answered, and has the longest time to refute them.
-            least = self.timing.suspicionMaximum
-        } else {
-            least = isDoubtful ? 2 * self.timing.suspicionMinimum : self.timing.suspicionMinimum / 2
-        }
+        // It was told of its accusers when it answered, and has the longest time to refute them.
+        let hasAnswered = needsLook && self.details[detail].ownFactAt.map { $0 >= majority.since } ?? false
+        let usual = isDoubtful ? 2 * self.timing.suspicionMinimum : self.timing.suspicionMinimum / 2
+        let least = hasAnswered ? self.timing.suspicionMaximum : usual
         let standing = max(least, min(Self.refutationTrips * self.slowestTrip, self.timing.suspicionMaximum))
         let needed = self.stretched(self.suspicionTime(accusing: accusing.count, judges: judges.count))
         let due = max(self.details[detail].suspectSince.advanced(by: needed), majority.since.advanced(by: standing))
-        if needsLook, !self.hasLookedInVain(slot, majority, due: due, now: now) {
+        if needsLook, !hasAnswered, !self.hasLookedInVain(slot, majority, due: due, now: now) {
             return
         }
         if now >= due {
@@ -283,7 +280,7 @@ extension PhiAccrualDetector {
     /// Whether dials of ours failed shortly before the sentence; where none did, and the sentence is near, they are asked for.
     private mutating func hasLookedInVain(_ slot: Int32, _ majority: Majority, due: DetectorTime, now: DetectorTime) -> Bool {
         let detail = self.ensureDetail(slot)
-        let lead = 2 * self.stretched(self.probeTimeout(slot, .lastLook))
+        let lead = self.stretched(self.probeTimeout(slot, .lastLook) + self.timing.probeTimeout)
         let start = max(majority.since, due.advanced(by: -lead))
         if let at = self.details[detail].vainLookAt, at >= start {
             return true

@@ -412,17 +412,17 @@ static void on_node_record(gb_engine *e, gb_peer *peer, const gb_record *before,
     if (peer->is_announced && was_detector != ((record.flags & GB_NODE_RECORD_HAS_DETECTOR) != 0)) {
         e->is_ring_dirty = true;
     }
+    if (is_later) {
+        know_redefine(e, peer->slot);
+        recount_accusations(e, peer);
+    }
     if ((record.flags & GB_NODE_RECORD_LEFT) != 0) {
         peer_set_status(e, peer, GB_STATUS_LEFT);
         announce(e, peer, false);
         return;
     }
-    if (is_later) {
-        know_redefine(e, peer->slot);
-        recount_accusations(e, peer);
-        if (peer_is_live(peer) && before != NULL) {
-            peer->departed_at = GB_NO_TIME; /* it refuted */
-        }
+    if (is_later && peer_is_live(peer) && before != NULL) {
+        peer->departed_at = GB_NO_TIME; /* it refuted */
     }
     announce(e, peer, is_changed);
 }

@@ -343,6 +343,38 @@ GB_TEST(detector, who_is_accused_and_lives_refutes_it)
     world_close(w);
 }
 
+/* Found by the simulator, seed 840 of the swarm: the last word of who refuted and left. */
+GB_TEST(detector, who_left_with_a_later_incarnation_is_accused_by_nobody)
+{
+    world_options options = {.node_count = 3, .has_detector = true};
+    world *w = world_open(t, &options);
+    for (uint32_t i = 0; i < 3; i++) {
+        world_start(w, i, 0);
+    }
+    expect_true(world_run_until(w, world_is_converged, NULL, 10 * WORLD_S));
+    w->nodes[2].is_frozen = true; /* it cannot refute yet */
+    watcher_act(&w->nodes[1], GB_ACT_ACCUSE, "node-2", GB_ACCUSE_SILENT);
+    world_flush(w, 1);
+    world_run(w, 20 * WORLD_MS);
+    gb_member member;
+    expect_true(gb_engine_member(w->nodes[0].engine, gb_slice_from_str("node-2"), &member));
+    expect_uint(member.accusers, 1);
+    w->nodes[0].part = 1;
+    w->nodes[2].is_frozen = false;
+    world_run(w, 5 * WORLD_S);
+    gb_engine_leave(w->nodes[2].engine, w->now);
+    world_flush(w, 2);
+    world_run(w, 20 * WORLD_S);
+    w->nodes[0].part = 0;
+    view v = {2, GB_STATUS_LEFT, 1};
+    expect_true(world_run_until(w, is_seen_so, &v, 60 * WORLD_S));
+    expect_true(gb_engine_member(w->nodes[0].engine, gb_slice_from_str("node-2"), &member));
+    expect_uint(member.incarnation, 1);
+    expect_uint(member.accusers, 0);
+    world_check(w);
+    world_close(w);
+}
+
 GB_TEST(detector, an_accusation_is_taken_back)
 {
     world *w = open_watched(t, 4, 1, 0);
