@@ -38,8 +38,9 @@ extension PhiAccrualDetector {
         guard let detail = self.detail(slot), let cause = self.details[detail].queuedCause else { return }
         self.details[detail].queuedCause = nil
         self.tokens -= Self.token
-        // One's own trouble is the first thing to doubt: the less well we are, the more rounds before judging.
-        let extraRounds = min(self.localHealth, 3)
+        // One's own trouble is the first thing to doubt: the less well we are, the more rounds before judging. A last look only
+        // confirms what a majority of others says.
+        let extraRounds = cause == .lastLook ? 0 : min(self.localHealth, 3)
         self.startRound(slot, cause: cause, roundsLeft: extraRounds, now: now)
     }
 

@@ -250,12 +250,10 @@ extension PhiAccrualDetector {
         let isOthersWord = !self.accusedByUs.contains(slot) && !accusing.contains { $0.reason == .crashed }
         // Those who are linked to it and were right have had no answer to a dial by now, and accuse it too.
         let isHeardHere = self.details[detail].isLinked && !self.details[detail].isInPhiAlarm
-        let isDoubtful = isOthersWord && (majority.isSudden || isHeardHere)
-        let needsLook = isDoubtful || (isOthersWord && self.isUnsettled(accusing, judges, now: now))
+        let needsLook = isOthersWord && (majority.isSudden || isHeardHere || self.isUnsettled(accusing, judges, now: now))
         // It was told of its accusers when it answered, and has the longest time to refute them.
         let hasAnswered = needsLook && self.details[detail].ownFactAt.map { $0 >= majority.since } ?? false
-        let usual = isDoubtful ? 2 * self.timing.suspicionMinimum : self.timing.suspicionMinimum / 2
-        let least = hasAnswered ? self.timing.suspicionMaximum : usual
+        let least = hasAnswered ? self.timing.suspicionMaximum : self.timing.suspicionMinimum / 2
         let standing = max(least, min(Self.refutationTrips * self.slowestTrip, self.timing.suspicionMaximum))
         let needed = self.stretched(self.suspicionTime(accusing: accusing.count, judges: judges.count))
         let due = max(self.details[detail].suspectSince.advanced(by: needed), majority.since.advanced(by: standing))
@@ -298,8 +296,7 @@ extension PhiAccrualDetector {
     /// word take `ProbeTimeout` for that, but where a host refuses.
     ///
     /// After a split has healed, the other side's accusations arrive all at once, and old. However long they have stood there, the
-    /// accused hears of them only now, and must have the time to refute: where it is others' word alone, twice the shortest
-    /// suspicion time, and a last look of our own.
+    /// accused hears of them only now, and must have the time to refute: where it is others' word alone, a last look finds out.
     private func isSudden(_ accusing: [StandingAccusation], since begin: DetectorTime, now: DetectorTime) -> Bool {
         let last = accusing.map(\.since).max() ?? now
         return accusing.count > 1 && last.micros(since: begin) < self.timing.probeTimeout / 15
