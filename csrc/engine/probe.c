@@ -141,7 +141,7 @@ static void self_result(gb_engine *e, uint64_t generation, uint8_t outcome, bool
 }
 
 /* Is nobody linked to us whom nobody accuses? Then hardly any news reaches us, or goes out. */
-static bool is_cut_off(gb_engine *e)
+static bool is_cut_off(const gb_engine *e)
 {
     GB_LIST_EACH(node, &e->links)
     {

@@ -55,7 +55,7 @@ enum {
 
 /* gb_event.change of GB_EVENT_MEMBER */
 enum {
-    GB_CHANGE_JOINED = 1,    /* first heard of, in this life */
+    GB_CHANGE_JOINED = 1,    /* its record is here for the first time */
     GB_CHANGE_RESTARTED = 2, /* a later generation of a known name */
     GB_CHANGE_UPDATED = 3,   /* addresses, flags or incarnation */
     GB_CHANGE_STATUS = 4,    /* status */

@@ -187,6 +187,22 @@ GB_TEST(detector, who_answers_a_probe_while_it_is_accused_hears_of_that_and_refu
     world_close(w);
 }
 
+/* 24 nodes, so that not everybody is everybody's neighbour, with the links of the rings alone. */
+static world *open_rings(gb_test *t)
+{
+    world_options options = {
+        .node_count = 24,
+        .has_detector = true,
+        .settings = {.link_timeout_us = 3 * WORLD_S, .reconnect_interval_us = 3600 * WORLD_S}};
+    world *w = world_open(t, &options);
+    for (uint32_t i = 0; i < 24; i++) {
+        world_start(w, i, 0);
+    }
+    expect_true(world_run_until(w, world_is_converged, NULL, 10 * WORLD_S));
+    world_run(w, 45 * WORLD_S); /* links outside the rings close */
+    return w;
+}
+
 /* Whom node 0 dials for a visit: bits of the nodes. */
 static uint64_t visits_of_first(world *w)
 {
@@ -204,16 +220,7 @@ static uint64_t visits_of_first(world *w)
  * spent its visits on the other side, and was buried by its own. */
 GB_TEST(detector, visits_go_to_members_that_nobody_accuses)
 {
-    world_options options = {
-        .node_count = 24,
-        .has_detector = true,
-        .settings = {.link_timeout_us = 3 * WORLD_S, .reconnect_interval_us = 3600 * WORLD_S}};
-    world *w = world_open(t, &options);
-    for (uint32_t i = 0; i < 24; i++) {
-        world_start(w, i, 0);
-    }
-    expect_true(world_run_until(w, world_is_converged, NULL, 10 * WORLD_S));
-    world_run(w, 45 * WORLD_S); /* links outside the rings close */
+    world *w = open_rings(t);
     uint32_t trusted = UINT32_MAX;
     w->nodes[0].part = 1;
     for (uint32_t i = 1; i < 24; i++) {
@@ -247,16 +254,7 @@ static bool is_linked_to(world *w, void *user)
  * split, knew from its probes who had stayed with it, and never heard what they said. */
 GB_TEST(detector, who_is_cut_off_visits_whoever_answers_its_probe)
 {
-    world_options options = {
-        .node_count = 24,
-        .has_detector = true,
-        .settings = {.link_timeout_us = 3 * WORLD_S, .reconnect_interval_us = 3600 * WORLD_S}};
-    world *w = world_open(t, &options);
-    for (uint32_t i = 0; i < 24; i++) {
-        world_start(w, i, 0);
-    }
-    expect_true(world_run_until(w, world_is_converged, NULL, 10 * WORLD_S));
-    world_run(w, 45 * WORLD_S); /* links outside the rings close */
+    world *w = open_rings(t);
     uint32_t near = 1;
     while (is_linked_to(w, &near)) {
         near++;
