@@ -50,7 +50,7 @@ extension GossipNode {
 
     /// The cluster configuration in force: the cluster's, once the node is part of one.
     public var configuration: ClusterConfiguration {
-        self.clusterState.withLock { $0.configuration }
+        self.inForce.withLock { $0.configuration }
     }
 
     /// Changes a key of the cluster configuration for every node.

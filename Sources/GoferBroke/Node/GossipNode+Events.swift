@@ -233,9 +233,9 @@ extension GossipNode: NodeEventSink {
         try self.applying.withLock { _ throws(GoferBrokeError) in
             let configuration = self.clusterState.withLock { $0.configuration }
             let leaveTimeout = self.state.withLock { $0.leaveTimeout }
-            self.limits.withLock { $0 = SizeLimits(configuration) }
             try self.handle.configure(EngineSettings(configuration, leaveTimeout: leaveTimeout))
             try self.handle.act(self.detector.handle(.settingsChanged(DetectorSettings(configuration)), time: 0))
+            self.inForce.withLock { $0 = SettingsInForce(configuration) }
         }
     }
 

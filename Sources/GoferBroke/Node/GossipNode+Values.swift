@@ -40,7 +40,7 @@ extension GossipNode {
         bytes: [UInt8],
         expiresAfter time: Duration? = nil
     ) async throws(GoferBrokeError) {
-        let limits = self.limits.withLock { $0 }
+        let limits = self.inForce.withLock { $0.limits }
         let timeToLive = try limits.checkSet(group: group, key: key, valueSize: bytes.count, expiresAfter: time)
         try await self.whenNotFull("set \(group):\(key)") { () throws(GoferBrokeError) in
             try self.handle.set(lane: .user, group: group, key: key, type: type, bytes: bytes, timeToLive: timeToLive)
@@ -58,7 +58,7 @@ extension GossipNode {
     ///
     /// - Throws: ``GoferBrokeError``: `notFound`, and as ``set(_:to:)``.
     public func delete(group: DeltaLabel, key: DeltaLabel) async throws(GoferBrokeError) {
-        try self.limits.withLock { $0 }.check("delete", group: group, key: key, valueSize: 0)
+        try self.inForce.withLock { $0.limits }.check("delete", group: group, key: key, valueSize: 0)
         try await self.whenNotFull("delete \(group):\(key)") { () throws(GoferBrokeError) in
             try self.handle.delete(lane: .user, group: group, key: key)
         }

@@ -7,7 +7,7 @@
 //
 // Locks: each `Mutex` here guards one value and is held for its own work alone. Nothing is called out to under a lock: not the
 // application, not the logger, metrics or a tracer. Of two locks one is taken inside another only so: `applying`, then
-// `state`, `clusterState`, `limits` or the detector's. So every function may be called from anywhere, event loops and handlers included.
+// `state`, `clusterState`, `inForce` or the detector's. So every function may be called from anywhere, event loops and handlers included.
 
 public import Logging
 public import ServiceLifecycle
@@ -77,7 +77,8 @@ public final class GossipNode: Service {
     let metrics: NodeMetrics
     let clientDoor: ClientDoor
     let nameBytes: [UInt8]
-    let limits: Mutex<SizeLimits>
+    /// The cluster configuration that core and detector have: what `clusterState` holds, once it was handed on.
+    let inForce: Mutex<SettingsInForce>
     let seedProvider: (any SeedProvider)?
     let state: Mutex<State>
     let clusterState: Mutex<ClusterState>
@@ -113,7 +114,7 @@ public final class GossipNode: Service {
         logger[metadataKey: "cluster"] = "\(handle.cluster)"
         self.logger = logger
         self.nameBytes = Array(handle.name.utf8)
-        self.limits = Mutex(SizeLimits(configuration.cluster.configuration))
+        self.inForce = Mutex(SettingsInForce(configuration.cluster.configuration))
         self.metrics = NodeMetrics(prefix: configuration.metricsPrefix, node: handle.name)
         self.seedProvider = configuration.seedProvider
         self.state = Mutex(State(leaveTimeout: configuration.node.leaveTimeout, seeds: options.seeds))

@@ -54,6 +54,17 @@ extension DetectorSettings {
     }
 }
 
+/// A cluster configuration, and what follows from it.
+package struct SettingsInForce: Sendable {
+    package let configuration: ClusterConfiguration
+    package let limits: SizeLimits
+
+    package init(_ configuration: ClusterConfiguration) {
+        self.configuration = configuration
+        self.limits = SizeLimits(configuration)
+    }
+}
+
 /// Sizes that `set` checks before the core does, so that the error names the configured limit.
 package struct SizeLimits: Sendable {
     let group: Int
