@@ -188,6 +188,8 @@ extension PhiAccrualDetector {
         for target in self.accused.items {
             self.removeAccusations(of: target) { $0.accuser == slot }
         }
+        // Its lane has gone: when it comes back, what it took back meanwhile is not in there, and nobody says so.
+        self.early.removeAll { $0.accuser.utf8.elementsEqual(name.utf8) }
         for other in self.checked.items {
             let detail = self.ensureDetail(other)
             self.details[detail].check?.helpersPending.removeAll { $0 == slot }

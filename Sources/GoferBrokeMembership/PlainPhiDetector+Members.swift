@@ -112,6 +112,7 @@ extension PlainPhiDetector {
         for other in self.peers.indices {
             self.peers[other].verdicts.removeAll { $0.accuser.utf8.elementsEqual(name.utf8) }
         }
+        self.early.removeAll { $0.accuser.utf8.elementsEqual(name.utf8) }
     }
 
     private mutating func setStatus(_ slot: Int32, _ status: MemberStatus) {

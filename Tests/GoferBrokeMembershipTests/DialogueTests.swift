@@ -271,6 +271,15 @@ struct DialogueTests {
         forgotten.pass(.milliseconds(100))
         #expect(forgotten.status("b") == .alive)
 
+        // Nor what a forgotten one said of somebody unknown: its lane may come back without it.
+        var stranger = Dialogue(others: ["c", "d"])
+        stranger.accuse("b", by: "c")
+        stranger.say(.memberForgotten(name: "c"))
+        stranger.say(.memberUpdated(Member(name: "b", generation: 1)))
+        stranger.say(.memberUpdated(Member(name: "c", generation: 1)))
+        stranger.pass(.milliseconds(100))
+        #expect(stranger.status("b") == .alive)
+
         var restarted = Dialogue(others: ["b", "c", "d"])
         restarted.accuse("b", by: "c")
         restarted.say(.memberUpdated(Member(name: "c", generation: 2)))

@@ -131,6 +131,12 @@ struct PlainPhiTests {
         var d = PlainDialogue(others: ["c"])
         #expect(d.accuse("b", by: "c").isEmpty && d.detector.accusationsOfOthers.count == 1)
         #expect(d.say(.memberUpdated(Member(name: "b", generation: 1))).filter(isDeath).count == 1)
+        // Unless who gave it was forgotten meanwhile.
+        var forgetful = PlainDialogue(others: ["c"])
+        forgetful.accuse("b", by: "c")
+        forgetful.say(.memberForgotten(name: "c"))
+        forgetful.say(.memberUpdated(Member(name: "c", generation: 1)))
+        #expect(!forgetful.say(.memberUpdated(Member(name: "b", generation: 1))).contains(where: isDeath))
         // Of a greater incarnation than is known: not yet.
         var ahead = PlainDialogue(others: ["b", "c"])
         #expect(ahead.accuse("b", by: "c", incarnation: 2).isEmpty)

@@ -78,7 +78,7 @@ extension Simulation {
     }
 
     /// What the observer's detector knew.
-    private func tellStory(of target: NodePlace, by observer: NodePlace) {
+    func tellStory(of target: NodePlace, by observer: NodePlace) {
         let detector = observer.detector
         guard self.trace != nil,
             let report = detector.member(target.name, at: .init(microseconds: observer.clock(self.now)))

@@ -61,6 +61,7 @@ extension Simulation {
             if target.isRunning, target.generation == member.generation {
                 seen += 1
                 if member.status != .alive {
+                    self.tellStory(of: target, by: place)
                     return Violation(kind: .membership, observer: place.name, text: "\(member.name) runs and is \(member.status)")
                 }
             } else if member.status < .dead {
