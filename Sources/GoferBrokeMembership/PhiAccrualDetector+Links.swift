@@ -56,6 +56,10 @@ extension PhiAccrualDetector {
                 self.details[detail].window?.record(gap)
             }
         }
+        if let mean = self.details[detail].window?.mean {
+            // A shorter mean may bring the end nearer.
+            self.linksQuietUntil = min(self.linksQuietUntil, self.quietEnd(of: slot, mean: mean))
+        }
         self.details[detail].lastHeartbeat = now
         if let roundTrip {
             self.details[detail].roundTrip = roundTrip
@@ -84,6 +88,7 @@ extension PhiAccrualDetector {
         self.details[detail].verificationBackoff = Self.firstVerification
         self.details[detail].nextVerificationAt = now.advanced(by: Self.firstVerification)
         self.linked.insert(slot)
+        self.linksQuietUntil = .zero
         self.isComponentStale = true
     }
 
@@ -139,19 +144,41 @@ extension PhiAccrualDetector {
 
     /// Links that fell silent.
     mutating func watchLinks(now: DetectorTime) {
-        for slot in self.linked.items where self.records[Int(slot)].isLive {
-            let silence = now.micros(since: self.records[Int(slot)].lastLife)
-            // Before the mean interval and the allowed pause are over, phi is below 0.31: nothing to compute.
-            if silence > self.stretched(self.timing.acceptablePause), let detail = self.detail(slot),
-                let mean = self.details[detail].window?.mean, Double(silence - self.stretched(self.timing.acceptablePause)) > mean
-            {
-                let phi = self.phi(slot, at: now)
-                if phi > self.settings.phiThreshold {
-                    self.noteAlarm(slot, phi: phi, silence: silence, now: now)
-                }
+        guard now > self.linksQuietUntil else { return }
+        let allowed = self.stretched(self.timing.acceptablePause)
+        var quietUntil = DetectorTime(microseconds: .max)
+        for slot in self.linked.items {
+            let record = self.records[Int(slot)]
+            guard record.isDiallable, let detail = self.detail(slot), let mean = self.details[detail].window?.mean else {
+                quietUntil = now
+                self.watchLink(slot, allowed: allowed, now: now)
+                continue
             }
-            self.verifyDiallable(slot, now: now)
+            quietUntil = min(quietUntil, self.quietEnd(of: slot, mean: mean))
+            // Before that phi is below 0.31: nothing to compute.
+            if Double(now.micros(since: record.lastLife) - allowed) > mean {
+                self.watchLink(slot, allowed: allowed, now: now)
+            }
         }
+        self.linksQuietUntil = quietUntil
+    }
+
+    private mutating func watchLink(_ slot: Int32, allowed: Int64, now: DetectorTime) {
+        guard self.records[Int(slot)].isLive else { return }
+        let silence = now.micros(since: self.records[Int(slot)].lastLife)
+        if silence > allowed {
+            let phi = self.phi(slot, at: now)
+            if phi > self.settings.phiThreshold {
+                self.noteAlarm(slot, phi: phi, silence: silence, now: now)
+            }
+        }
+        self.verifyDiallable(slot, now: now)
+    }
+
+    /// Until then a link that is heard no more gives no alarm: the mean interval and the allowed pause, which our health may only
+    /// stretch, are not over.
+    private func quietEnd(of slot: Int32, mean: Double) -> DetectorTime {
+        self.records[Int(slot)].lastLife.advanced(by: self.timing.acceptablePause + Int64(mean))
     }
 
     private mutating func noteAlarm(_ slot: Int32, phi: Double, silence: Int64, now: DetectorTime) {

@@ -68,6 +68,8 @@ public struct PhiAccrualDetector: FailureDetector {
     var isWatchedStale = true
 
     var linked = SlotList()
+    /// No link can be too silent before that.
+    var linksQuietUntil = DetectorTime.zero
     var checked = SlotList()
     var held = SlotList()
     var suspects = SlotList()
@@ -245,6 +247,7 @@ public struct PhiAccrualDetector: FailureDetector {
         let old = self.settings
         self.settings = new.clamped()
         self.timing = Timing(self.settings)
+        self.linksQuietUntil = .zero
         self.tokens = min(self.tokens, Int64(self.settings.probeBurst) * Self.token)
         let isRhythmNew =
             old.heartbeatInterval != self.settings.heartbeatInterval || old.windowSize != self.settings.windowSize

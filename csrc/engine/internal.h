@@ -325,6 +325,7 @@ typedef struct gb_seed {
     gb_time_us dial_at;
     uint32_t failures;
     uint64_t link; /* dial or link that serves it; 0: none */
+    uint32_t slot; /* of the member that was seen at this address last: looked at first */
 } gb_seed;
 
 typedef struct gb_pending_graft {

@@ -157,22 +157,33 @@ void join_check(gb_engine *e)
 /* ---- Dead members and seeds
  * ------------------------------------------------------------------------------ */
 
-/* A live member that we know lives at this address: its seed needs no dial. */
-static bool is_known_address(const gb_engine *e, const gb_seed *seed)
+static bool lives_at(const gb_engine *e, const gb_peer *peer, const gb_seed *seed)
 {
-    for (uint32_t slot = 0; slot < e->peer_count; slot++) {
-        const gb_peer *peer = e->peers[slot];
-        if (peer == NULL || !peer_is_live(peer)) {
-            continue;
+    if (peer == NULL || !peer_is_live(peer)) {
+        return false;
+    }
+    gb_node_record memory;
+    const gb_address *addresses;
+    uint8_t count = peer_addresses(e, peer, &memory, &addresses);
+    for (uint8_t i = 0; i < count; i++) {
+        if (addresses[i].port == seed->port &&
+            gb_slice_equal(addresses[i].host, gb_slice_from_str(seed->host))) {
+            return true;
         }
-        gb_node_record memory;
-        const gb_address *addresses;
-        uint8_t count = peer_addresses(e, peer, &memory, &addresses);
-        for (uint8_t i = 0; i < count; i++) {
-            if (addresses[i].port == seed->port &&
-                gb_slice_equal(addresses[i].host, gb_slice_from_str(seed->host))) {
-                return true;
-            }
+    }
+    return false;
+}
+
+/* A live member that we know lives at this address: its seed needs no dial. */
+static bool is_known_address(const gb_engine *e, gb_seed *seed)
+{
+    if (lives_at(e, peer_at(e, seed->slot), seed)) {
+        return true;
+    }
+    for (uint32_t slot = 0; slot < e->peer_count; slot++) {
+        if (lives_at(e, e->peers[slot], seed)) {
+            seed->slot = slot;
+            return true;
         }
     }
     return false;
