@@ -65,7 +65,7 @@ gb_err gb_engine_visit_records(const gb_engine *e, gb_slice name, gb_lane lane,
     for (const gb_record *r = gb_lane_after(gb_map_lane(p, lane), version_after); r != NULL;
          r = r->newer) {
         gb_delta delta = record_delta(r);
-        uint64_t digest = gb_hash_combine(r->type, gb_fnv1a(GB_FNV1A_BASIS, delta.value));
+        uint64_t digest = gb_hash_combine(r->type, gb_hash_bytes(0, delta.value));
         if (!visit(user, &delta, digest)) {
             break;
         }

@@ -248,7 +248,7 @@ GB_EXTERN void gb_engine_visit_known(const gb_engine *engine, uint64_t changed_a
                                      bool (*visit)(void *user, const gb_known *known), void *user);
 /* The records of a lane with a version above `version_after`, in version order, tombstones
  * included, until `visit` returns false. Slices are lent for that call; `digest` is a hash of type
- * and value, the same on every machine. Errors: GB_EUNKNOWN_NODE. */
+ * and value, to be compared within one program alone. Errors: GB_EUNKNOWN_NODE. */
 GB_EXTERN gb_err gb_engine_visit_records(
     const gb_engine *engine, gb_slice name, gb_lane lane, uint64_t version_after,
     bool (*visit)(void *user, const gb_delta *delta, uint64_t digest), void *user);
