@@ -120,8 +120,13 @@ struct Timing: Sendable {
         self.tickInterval = settings.tickInterval.wholeMicroseconds
     }
 
-    /// A gap between ticks beyond this is a pause of our own loop.
-    var pauseThreshold: Int64 {
-        5 * self.tickInterval
+    /// A tick that is later by more than this means a pause of our own loop.
+    var latenessAllowed: Int64 {
+        4 * self.tickInterval
+    }
+
+    /// Between ticks while nothing goes on.
+    var calmTickInterval: Int64 {
+        max(self.tickInterval, min(5 * self.tickInterval, self.heartbeatInterval / 4))
     }
 }

@@ -5,7 +5,7 @@
 /// socket or global. The engine carries probes and reports; it never decides.
 ///
 /// The carrier promises: inputs in the order in which they happened; `now` never earlier than before (an earlier one counts
-/// as the last one seen); one `tick` each `DetectorSettings.tickInterval`; exactly one `probeResult` for each `probe` and
+/// as the last one seen); one `tick` each `DetectorSettings.tickInterval`, or as `DetectorAction.tick` asks; exactly one `probeResult` for each `probe` and
 /// `probeThrough`, within about `probeTimeout`; accusations and retractions as they stand in the accusers' lanes.
 public protocol FailureDetector: Sendable {
     /// Takes one fact and returns what must be done now, in order.
@@ -248,7 +248,7 @@ public enum DetectorInput: Hashable, Sendable {
     case retraction(accuser: String, target: String)
     /// A member accuses this node. The engine refutes; the detector counts it for its local health.
     case selfAccused(by: String)
-    /// The loop is running: once each `DetectorSettings.tickInterval`.
+    /// The loop is running: once each `DetectorSettings.tickInterval`, unless `DetectorAction.tick` asked for another interval.
     case tick
     /// Other settings from now on.
     case settingsChanged(DetectorSettings)
@@ -271,4 +271,6 @@ public enum DetectorAction: Hashable, Sendable {
     case declareAlive(target: String, generation: UInt64, incarnation: UInt64)
     /// At least one accusation of the member stands.
     case declareSuspect(target: String, generation: UInt64, incarnation: UInt64)
+    /// From now on `interval` after the last tick, or after this if that is sooner, and then each so long.
+    case tick(every: Duration)
 }

@@ -144,7 +144,7 @@ extension PhiAccrualDetector {
 
     /// Links that fell silent.
     mutating func watchLinks(now: DetectorTime) {
-        guard now > self.linksQuietUntil else { return }
+        guard now.advanced(by: self.timing.calmTickInterval) > self.linksQuietUntil else { return }
         let allowed = self.stretched(self.timing.acceptablePause)
         var quietUntil = DetectorTime(microseconds: .max)
         for slot in self.linked.items {

@@ -42,6 +42,10 @@ public struct PhiAccrualDetector: FailureDetector {
 
     var clock = DetectorTime.zero
     var lastTick: DetectorTime?
+    /// What was asked for last, in microseconds.
+    var tickPeriod: Int64
+    /// When something was last going on that needs all ticks.
+    var lastStir = DetectorTime.zero
     var holdUntil = DetectorTime.zero
     var health = LocalHealth()
     /// The slowest round trip of a heartbeat lately, over all links.
@@ -111,6 +115,7 @@ public struct PhiAccrualDetector: FailureDetector {
         self.timing = Timing(settings)
         self.random = DetectorRandom(seed: seed)
         self.tokens = Int64(settings.probeBurst) * Self.token
+        self.tickPeriod = self.timing.tickInterval
         var own = MemberRecord()
         own.generation = generation
         own.isUsed = true
@@ -175,6 +180,7 @@ public struct PhiAccrualDetector: FailureDetector {
         }
 
         self.startQueuedChecks(now: now)
+        self.adaptTicks(now: now)
         var result: [DetectorAction] = []
         swap(&result, &self.actions)
         return result
@@ -209,8 +215,8 @@ public struct PhiAccrualDetector: FailureDetector {
             return
         }
         let gap = now.micros(since: last)
-        guard gap > self.timing.pauseThreshold else { return }
-        let pause = gap - self.timing.tickInterval
+        guard gap > self.tickPeriod + self.timing.latenessAllowed else { return }
+        let pause = gap - self.tickPeriod
         self.statistics.ownPauses += 1
         self.lastTick = now
         self.health.missedDeadline(now: now)
@@ -232,6 +238,32 @@ public struct PhiAccrualDetector: FailureDetector {
                 self.tell(Int32(slot), .ownPause(.microseconds(pause)), now: now)
             }
         }
+    }
+
+    /// Asks for fewer ticks while nothing goes on, and for all of them as soon as something does.
+    ///
+    /// Links may be silent for seconds before they say anything: until shortly before, a tick changes nothing. Whoever is to be
+    /// watched without a link is looked at with each tick.
+    private mutating func adaptTicks(now: DetectorTime) {
+        let isBusy =
+            !self.checked.isEmpty || !self.held.isEmpty || !self.suspects.isEmpty || !self.reached.isEmpty
+            || self.urgentQueue.count + self.bulkQueue.count > 0 || self.isComponentStale || now < self.holdUntil
+            || self.health.value > 0
+        if isBusy {
+            self.lastStir = now
+        }
+        let calmPeriod = self.timing.calmTickInterval
+        let last = self.tickPeriod == calmPeriod ? self.lastTick ?? now : now
+        let next = last.advanced(by: calmPeriod)
+        let isCalm =
+            !isBusy && now.micros(since: self.lastStir) >= self.timing.heartbeatInterval && self.linksQuietUntil >= next
+            && (self.tickPeriod == calmPeriod || self.watched.allSatisfy(self.linked.contains))
+        let period = isCalm ? calmPeriod : self.timing.tickInterval
+        guard period != self.tickPeriod else { return }
+        self.tickPeriod = period
+        // The next tick is counted from here.
+        self.lastTick = now
+        self.actions.append(.tick(every: .microseconds(period)))
     }
 
     var isHolding: Bool {

@@ -22,9 +22,13 @@ struct Dialogue {
         _ = self.say(.tick)
     }
 
+    /// What it answers, but for how often it wants ticks: here they come ten times a second, asked for or not.
     @discardableResult
     mutating func say(_ input: DetectorInput) -> [DetectorAction] {
-        self.detector.handle(input, now: self.now)
+        self.detector.handle(input, now: self.now).filter { action in
+            if case .tick = action { return false }
+            return true
+        }
     }
 
     /// Ticks for `duration`; `heard` send a heartbeat every two seconds; dials of `answering` are answered at once.
@@ -526,6 +530,54 @@ struct DialogueTests {
         #expect(seen == [.dead])
     }
 
+    @Test("While nothing goes on ticks are asked for less often, and a silence is seen no later for that")
+    func calmTicks() {
+        /// When `b`, who goes silent after 20 seconds, is dialled; and how many ticks that took.
+        func firstProbe(allTicks: Bool) -> (at: DetectorTime, ticks: Int) {
+            var d = Dialogue(others: ["b", "c"])
+            var (interval, nextTick, ticks) = (Duration.milliseconds(100), d.now, 0)
+            while d.now.microseconds < 60_000_000 {
+                d.now += .milliseconds(10)
+                var inputs: [DetectorInput] = []
+                if d.now.microseconds % 2_000_000 == 0 {
+                    let heard = d.now.microseconds < 20_000_000 ? ["b", "c"] : ["c"]
+                    inputs = heard.map { .heartbeat(name: $0, generation: 1, roundTrip: nil) }
+                }
+                if d.now >= nextTick {
+                    nextTick = d.now + (allTicks ? .milliseconds(100) : interval)
+                    ticks += 1
+                    inputs.append(.tick)
+                }
+                for action in inputs.flatMap({ d.detector.handle($0, now: d.now) }) {
+                    switch action {
+                    case .probe("b", _, _): return (d.now, ticks)
+                    case .tick(let new): (interval, nextTick) = (new, allTicks ? nextTick : d.now + new)
+                    default: break
+                    }
+                }
+            }
+            return (d.now, ticks)
+        }
+        let (all, few) = (firstProbe(allTicks: true), firstProbe(allTicks: false))
+        #expect(few.at - all.at <= .milliseconds(100))
+        #expect(few.ticks * 3 < all.ticks)
+    }
+
+    @Test("Whatever needs a decision brings all ticks back at once", arguments: ["accusation", "lost link", "new member"])
+    func ticksComeBack(_ news: String) {
+        var d = Dialogue(others: ["b", "c", "d"])
+        d.pass(.seconds(10), hearing: ["b", "c", "d"])
+        #expect(d.detector.tickPeriod == 500_000)
+        let input: DetectorInput =
+            switch news {
+            case "accusation":
+                .accusation(Accusation(accuser: "b", accuserGeneration: 1, target: "c", generation: 1, incarnation: 0, reason: .silent))
+            case "lost link": .linkClosed(name: "b", generation: 1, cause: .reset)
+            default: .memberUpdated(Member(name: "e", generation: 1))
+            }
+        #expect(d.detector.handle(input, now: d.now).contains(.tick(every: .milliseconds(100))))
+    }
+
     /// Found by the scenario ghosts: others, who forget a moment later, took the retraction for evidence of life.
     @Test("Who forgets takes no accusation back")
     func forgettingRetractsNothing() {
@@ -624,7 +676,7 @@ struct DialogueTests {
             for _ in 0..<3 { d.result("b", .unreachable) }
         }
         #expect(d.status("b") == .alive && d.detector.story(of: "b").last?.event == .judgementHeld)
-        #expect(d.detector.story(of: "b").contains { $0.event == .ownPause(.milliseconds(29_900)) })
+        #expect(d.detector.story(of: "b").contains { $0.event == .ownPause(.milliseconds(29_500)) })
         #expect(d.pass(.milliseconds(1_900), hearing: ["c"]).isEmpty)
         #expect(d.pass(.milliseconds(200), hearing: ["c"]).contains(.probe(target: "b", generation: 1)))
         #expect(d.pass(.seconds(3), hearing: ["c"]).contains(.accuse(target: "b", generation: 1, incarnation: 0, reason: .linkLost)))

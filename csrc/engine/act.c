@@ -102,11 +102,26 @@ static void act_probe_through(gb_engine *e, const gb_action *action)
     effect_notify(e, &event);
 }
 
+static void act_tick(gb_engine *e, uint64_t interval_us)
+{
+    uint64_t least = interval_us > ENGINE_MS ? interval_us : ENGINE_MS;
+    e->tick_us = interval_us == 0          ? e->settings.detector_tick_us
+                 : least < ENGINE_TICK_MAX ? least
+                                           : ENGINE_TICK_MAX;
+    e->tick_at = e->now + e->tick_us;
+}
+
 void gb_engine_act(gb_engine *e, gb_time_us now, const gb_action *action)
 {
     engine_at(e, now);
-    if (e->is_stopped || !e->has_detector || action->name.len == 0 ||
-        action->name.len > GB_NAME_SIZE_MAX) {
+    if (e->is_stopped || !e->has_detector) {
+        return;
+    }
+    if (action->kind == GB_ACT_TICK) {
+        act_tick(e, action->timeout_us);
+        return;
+    }
+    if (action->name.len == 0 || action->name.len > GB_NAME_SIZE_MAX) {
         return;
     }
     if (action->kind == GB_ACT_RETRACT) {

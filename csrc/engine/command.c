@@ -49,7 +49,8 @@ void gb_engine_configure(gb_engine *e, gb_time_us now, const gb_engine_settings 
                       e->settings.tombstone_grace_us);
     e->round_at = earlier(e->round_at, e->now + e->settings.gossip_interval_us);
     e->revive_at = earlier(e->revive_at, e->now + e->settings.reconnect_interval_us);
-    e->tick_at = earlier(e->tick_at, e->now + e->settings.detector_tick_us);
+    e->tick_us = e->settings.detector_tick_us;
+    e->tick_at = earlier(e->tick_at, e->now + e->tick_us);
     e->departed_check_at = e->now;
     e->stall_at = e->now;
     e->links_look_at = e->now;

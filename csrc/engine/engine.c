@@ -329,7 +329,8 @@ gb_err gb_engine_open(const gb_engine_options *options, gb_time_us now, gb_engin
     e->exchange_tokens = e->settings.exchanges_per_round;
     e->random_at = now + ENGINE_RANDOM_INTERVAL / 2 + gb_rng_below(&e->rng, ENGINE_RANDOM_INTERVAL);
     e->revive_at = now + e->settings.reconnect_interval_us;
-    e->tick_at = now + e->settings.detector_tick_us;
+    e->tick_us = e->settings.detector_tick_us;
+    e->tick_at = now + e->tick_us;
     e->expire_at = GB_NO_TIME;
     e->purge_at = now + ENGINE_S;
     e->departed_check_at = GB_NO_TIME;
@@ -552,7 +553,7 @@ void gb_engine_tick(gb_engine *e, gb_time_us now)
     if (e->has_detector && e->now >= e->tick_at) {
         gb_event event = event_make(e, GB_EVENT_TICK);
         effect_notify(e, &event);
-        e->tick_at = e->now + e->settings.detector_tick_us;
+        e->tick_at = e->now + e->tick_us;
     }
     tick_map(e);
     (void)push_due(e);

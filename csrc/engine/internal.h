@@ -37,6 +37,7 @@
 #define ENGINE_GAP_PAUSE (100 * ENGINE_MS)
 /* One exchange with a uniformly random member: keeps the cluster whole whatever the rings say. */
 #define ENGINE_RANDOM_INTERVAL (30 * ENGINE_S)
+#define ENGINE_TICK_MAX (60 * ENGINE_S)
 /* Dead members and seeds are dialled one each this long, so that a healed partition re-merges. */
 #define ENGINE_REVIVE_INTERVAL (10 * ENGINE_S)
 /* A link outside the rings is closed by its dialler after this grace. */
@@ -413,6 +414,7 @@ struct gb_engine {
     gb_time_us random_at;
     gb_time_us revive_at;
     gb_time_us tick_at;
+    uint64_t tick_us; /* between ticks, as the detector asked */
     gb_time_us expire_at;
     gb_time_us purge_at;
     gb_time_us departed_check_at;

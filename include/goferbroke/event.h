@@ -46,7 +46,7 @@ enum {
     GB_EVENT_RETRACTION = 26,   /* name (accused), accuser, accuser_generation; not told of what was
                                    said in a life that is over: GB_EVENT_MEMBER says that it is */
     GB_EVENT_SELF_ACCUSED = 27, /* accuser; incarnation: our new one */
-    GB_EVENT_TICK = 28,         /* each detector_tick_us */
+    GB_EVENT_TICK = 28,         /* each detector_tick_us, or as GB_ACT_TICK asked for it */
     /* --- clients --- */
     GB_EVENT_CLIENT_REQUEST = 40, /* link, request_id, payload */
     GB_EVENT_CLIENT_CANCEL = 41,  /* link, request_id: wants no more of that stream */
@@ -124,6 +124,8 @@ enum {
     GB_ACT_SUSPECT = 5,       /* name, generation, incarnation: it stands as suspect here */
     GB_ACT_DEAD = 6,          /* name, generation, incarnation: it stands as dead here */
     GB_ACT_ALIVE = 7,         /* name, generation, incarnation: it stands as alive here */
+    GB_ACT_TICK = 8, /* timeout_us: GB_EVENT_TICK comes so long after this, and then each so
+                        long, until gb_engine_configure; 0: each detector_tick_us */
 };
 typedef struct gb_action {
     uint8_t kind;
@@ -133,7 +135,8 @@ typedef struct gb_action {
     uint64_t incarnation;
     gb_slice helper;
     uint64_t timeout_us; /* of GB_ACT_PROBE: how long its dial may take; 0: probe_timeout_us. At
-                            most dial_timeout_us, or probe_timeout_us where that is longer */
+                            most dial_timeout_us, or probe_timeout_us where that is longer. Of
+                            GB_ACT_TICK: 1 ms to 60 s, what is beyond counts as the end of that */
 } gb_action;
 
 /* How a member stands. */

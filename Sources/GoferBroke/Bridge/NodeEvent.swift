@@ -339,6 +339,9 @@ extension DetectorAction {
         case .declareAlive(let name, let generation, let incarnation):
             kind = GB_ACT_ALIVE
             (target, action.generation, action.incarnation) = (name, generation, incarnation)
+        case .tick(let interval):
+            kind = GB_ACT_TICK
+            action.timeout_us = interval.clampedMicroseconds
         }
         action.kind = UInt8(kind)
         return (target, helper, action)

@@ -264,12 +264,13 @@ extension GossipNode: NodeEventSink {
 
     // MARK: Time
 
-    /// Housekeeping. The detector's ticks come ten times a second; most of the work is done at every tenth.
+    /// Housekeeping, with the detector's ticks; most of the work is done once a second.
     private func onTick(time: UInt64) {
         self.carryOut(self.clusterState.withLock { $0.settleIfDue(time: time) })
         let isDue = self.state.withLock { state in
-            state.ticks += 1
-            return state.ticks % 10 == 1
+            guard time >= state.nextHousekeeping else { return false }
+            state.nextHousekeeping = time + 1_000_000
+            return true
         }
         guard isDue else { return }
         let statistics = self.handle.statistics()

@@ -44,7 +44,8 @@ public final class GossipNode: Service {
         /// Seeds whose failure was logged, with the code: it is said once, not each second.
         var seedsComplainedAbout: [Endpoint: GoferBrokeError.Code] = [:]
         var joinSpan: JoinSpan?
-        var ticks = 0
+        /// By the core's clock.
+        var nextHousekeeping: UInt64 = 0
         /// As it was told last.
         var localHealth = 0
         var facts = SystemFacts()

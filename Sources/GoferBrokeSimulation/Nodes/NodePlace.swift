@@ -40,7 +40,8 @@ final class NodePlace {
     var generation: UInt64 = 0
     var links: [UInt64: LinkPlace] = [:]
     var startedAt: UInt64 = 0
-    var ticks = 0
+    /// By its own clock.
+    var nextHousekeeping: UInt64 = 0
     var isJoined = false
     var isLeaving = false
     /// The engine ended this life: why.

@@ -99,6 +99,7 @@ extension Simulation {
                 self.tell { "\(place.name) declares \(target)@\(generation) dead: \(reason)" }
             case .declareAlive(let target, _, _): self.tell { "\(place.name) declares \(target) alive" }
             case .declareSuspect(let target, _, _): self.tell { "\(place.name) suspects \(target)" }
+            case .tick: break
             }
         }
     }
@@ -150,8 +151,8 @@ extension Simulation {
         if !place.configuration.isSettled {
             self.carryOut(place.configuration.settleIfDue(time: time), at: place, engine)
         }
-        place.ticks += 1
-        guard place.ticks % 10 == 1 else { return }
+        guard time >= place.nextHousekeeping else { return }
+        place.nextHousekeeping = time + 1_000_000
         let outcome = place.configuration.tick(time: time) { engine.members.filter { $0.status < .dead }.map(\.name) }
         self.carryOut(outcome, at: place, engine)
     }

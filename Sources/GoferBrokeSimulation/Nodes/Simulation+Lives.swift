@@ -86,7 +86,7 @@ extension Simulation {
         place.keptDeltas = []
         place.seeds = start.seeds
         place.startedAt = self.now
-        place.ticks = 0
+        place.nextHousekeeping = 0
         place.isJoined = false
         place.isLeaving = false
         place.stopReason = nil

@@ -155,8 +155,11 @@ struct SickDetector: FailureDetector {
 
     mutating func handle(_ input: DetectorInput, now: DetectorTime) -> [DetectorAction] {
         var actions = self.detector.handle(input, now: now).filter { action in
-            if case .retract = action { return false }
-            return true
+            // All ticks are wanted here.
+            switch action {
+            case .retract, .tick: return false
+            default: return true
+            }
         }
         guard case .tick = input else { return actions }
         self.ticks += 1

@@ -39,6 +39,8 @@ final class TestCluster {
         var deferred: [() -> Void] = []
         var desired: [Int] = []
         var isDesiredStale = true
+        var tickInterval = Duration.milliseconds(100)
+        var nextTick = DetectorTime.zero
 
         init(name: String, detector: any FailureDetector, generation: UInt64) {
             self.name = name
@@ -231,7 +233,8 @@ final class TestCluster {
         case .tick(let index, let life):
             guard self.isLife(index, life) else { return }
             self.schedule(.milliseconds(100), .tick(index, life))
-            if !self.nodes[index].isFrozen {
+            if !self.nodes[index].isFrozen, self.now >= self.nodes[index].nextTick {
+                self.nodes[index].nextTick = self.now + self.nodes[index].tickInterval
                 self.feed(index, .tick)
             }
         case .heartbeat(let index, let peer, let link):
@@ -462,6 +465,9 @@ final class TestCluster {
             self.closeLink(index, target)
         case .declareAlive, .declareSuspect:
             node.isDesiredStale = true
+        case .tick(let interval):
+            node.tickInterval = interval
+            node.nextTick = self.now + interval
         }
     }
 

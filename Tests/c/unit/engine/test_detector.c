@@ -102,6 +102,42 @@ GB_TEST(detector, more_probes_than_places_for_dials_wait_for_their_turn)
     world_close(w);
 }
 
+static uint32_t ticks_within(world *w, uint64_t us)
+{
+    uint32_t before = w->nodes[0].events[GB_EVENT_TICK];
+    world_run(w, us);
+    return w->nodes[0].events[GB_EVENT_TICK] - before;
+}
+
+static void ask_for_ticks(world *w, uint64_t interval_us)
+{
+    gb_action action = {.kind = GB_ACT_TICK, .timeout_us = interval_us};
+    gb_engine_act(w->nodes[0].engine, w->now, &action);
+    world_flush(w, 0);
+}
+
+GB_TEST(detector, ticks_come_as_often_as_it_asks)
+{
+    world_options options = {.node_count = 1, .has_detector = true};
+    world *w = world_open(t, &options);
+    world_start(w, 0, 0);
+    world_run(w, WORLD_S);
+    expect_uint(ticks_within(w, 10 * WORLD_S), 100);
+    ask_for_ticks(w, 500 * WORLD_MS);
+    expect_uint(ticks_within(w, 10 * WORLD_S), 20);
+    ask_for_ticks(w, 100 * WORLD_MS); /* in force at once */
+    expect_uint(ticks_within(w, 100 * WORLD_MS), 1);
+    ask_for_ticks(w, UINT64_MAX);
+    expect_uint(ticks_within(w, 120 * WORLD_S), 2);
+    ask_for_ticks(w, 0);
+    expect_uint(ticks_within(w, 10 * WORLD_S), 100);
+    ask_for_ticks(w, 10 * WORLD_S);
+    gb_engine_configure(w->nodes[0].engine, w->now, &options.settings);
+    world_flush(w, 0);
+    expect_uint(ticks_within(w, 10 * WORLD_S), 100);
+    world_close(w);
+}
+
 typedef struct probed {
     uint8_t outcome;
     uint64_t duration_us;
