@@ -140,30 +140,49 @@ extension Simulation {
             liveHere += record.isTombstone ? 0 : 1
         }
         guard isWhole else { return }
-        let coming = isPlain && liveHere == live ? [] : self.comingLater(records, except: stale, version: version, old, lane, truth)
+        let before = old?.versions[number] ?? 0
+        let coming =
+            isPlain && liveHere == live
+            ? [] : self.comingLater(records, except: stale, version: version, before: before, old?.coming[lane] ?? [], truth)
         place.seen[known.name]?.coming[lane] = coming.isEmpty ? nil : coming
         if !coming.isEmpty || !outdated.isEmpty {
             self.history.noteBetween(missing: coming, old: outdated, of: known, in: lane)
         }
         if coming.count != live - liveHere {
+            self.tellLane(subject, records, version: version, old?.versions[number] ?? 0, truth)
             self.violate(liveHere > live ? .resurrection : .scuttlebutt, at: place, "\(subject): \(liveHere) keys, its owner had \(live)")
         }
     }
 
+    /// What the owner had at that version, and what is here.
+    private func tellLane(_ subject: String, _ records: [KnownRecord], version: UInt64, _ before: UInt64, _ truth: LaneHistory) {
+        guard self.trace != nil else { return }
+        let here = Set(records.map(\.version))
+        self.tell { "  \(subject), before \(before); its owner has \(truth.version)" }
+        for number in 1...version {
+            let deed = truth.deeds[Int(number - 1)]
+            guard here.contains(number) || !deed.isTombstone && deed.keyDigest != 0 && deed.nextVersion > version else { continue }
+            let next = deed.nextVersion == .max ? "none" : "\(deed.nextVersion)"
+            let isMissed = truth.missedInBetween.contains(number)
+            self.tell {
+                "  \(number)\(here.contains(number) ? " here" : "")\(deed.isTombstone ? " deleted" : ""), next \(next)\(isMissed ? ", missed elsewhere" : "")"
+            }
+        }
+    }
+
     /// The records that counted at `version`, are missing here, and were followed by a later version, which a later piece of the lane
-    /// brings: a sender that has the later one no longer has what it followed. What was here before does not vanish meanwhile.
+    /// brings: a sender that has the later one no longer has what it followed. What was here `before` does not vanish meanwhile.
     private func comingLater(
         _ records: [KnownRecord],
         except stale: Set<UInt64>,
         version: UInt64,
-        _ old: SeenKnowledge?,
-        _ lane: DeltaLane,
+        before: UInt64,
+        _ missedBefore: Set<UInt64>,
         _ truth: LaneHistory
     ) -> Set<UInt64> {
-        let before = old?.versions[Int(lane.rawValue)] ?? 0
         let here = Set(records.map(\.version))
         // Who begins anew from a node that waits for a later piece misses what that one misses.
-        var candidates = truth.missedInBetween.union(old?.coming[lane] ?? [])
+        var candidates = truth.missedInBetween.union(missedBefore)
         if before < version {
             candidates.formUnion(before + 1...version)
         }

@@ -126,7 +126,9 @@ extension Simulation {
         }
         // Who forgot it as dead, and hears from others that they remember it so, declares nothing.
         let isReminder = news == .joined && place.forgotten[member.name]?.generation == member.generation
-        if news == .status || news == .joined, member.status == .dead, !isReminder {
+        // Nor does who is told of the dead while it joins: it was no member yet when they were buried.
+        let isWelcome = news == .joined && !place.isJoined
+        if news == .status || news == .joined, member.status == .dead, !isReminder, !isWelcome {
             self.noteDeath(of: member, by: place)
         }
         if let onMember = self.onMember {
