@@ -2,7 +2,8 @@
 /* deltas.c: DELTAS, a piece of one lane of one participant.
  *
  * Lane, flags and count have fixed places at the front and `to` stands at the end, as a step from
- * the last version: what the writer knows only when it is done needs no byte to be moved. */
+ * the last version: what the writer knows only when it is done needs no byte to be moved. So does
+ * what the sender has beyond `to`, which is there unless GB_DELTAS_END says that it has nothing. */
 #include "codec/fields.h"
 #include "codec/out.h"
 
@@ -25,7 +26,7 @@ enum {
 };
 
 #define ENVELOPE_SIZE_MAX (AT_INDEX + 5 + 2 * (size_t)GB_VARINT_SIZE_MAX)
-#define TAIL_SIZE_MAX ((size_t)GB_VARINT_SIZE_MAX)
+#define TAIL_SIZE_MAX (2 * (size_t)GB_VARINT_SIZE_MAX)
 
 _Static_assert(GB_VALUE_TYPE_COUNT <= ENTRY_TYPE_TOMBSTONE, "six bits hold a type");
 _Static_assert(ENVELOPE_SIZE_MAX + TAIL_SIZE_MAX + 3 * (size_t)GB_VARINT_SIZE_MAX + 1 + 2 +
@@ -153,9 +154,9 @@ bool gb_deltas_try_add(gb_deltas_writer *w, const gb_delta *delta)
     return true;
 }
 
-gb_err gb_deltas_end(gb_deltas_writer *w, uint64_t to, uint8_t flags)
+gb_err gb_deltas_end(gb_deltas_writer *w, uint64_t to, uint64_t version, uint8_t flags)
 {
-    if (to < w->previous || (flags & ~DELTAS_FLAGS) != 0) {
+    if (to < w->previous || version < to || (flags & ~(DELTAS_FLAGS & ~GB_DELTAS_END)) != 0) {
         deltas_writer_fail(w, GB_EINVAL);
     }
     if (w->err == GB_OK) {
@@ -163,6 +164,11 @@ gb_err gb_deltas_end(gb_deltas_writer *w, uint64_t to, uint8_t flags)
     }
     if (w->err == GB_OK) {
         w->out->len += gb_varint_encode(w->out->base + w->out->len, to - w->previous);
+        if (version > to) {
+            w->out->len += gb_varint_encode(w->out->base + w->out->len, version - to);
+        } else {
+            flags |= GB_DELTAS_END;
+        }
         uint8_t *payload = w->out->base + w->start + GB_FRAME_HEADER_SIZE;
         payload[AT_FLAGS] = flags;
         gb_store_be32(payload + AT_COUNT, w->count);
@@ -232,12 +238,19 @@ gb_err gb_deltas_decode(gb_slice payload, gb_deltas *deltas)
         }
     }
     size_t list_size = reader.err == GB_OK ? reader.at - list.at : 0;
-    uint64_t tail = gb_read_varint(&reader, UINT64_MAX - previous);
+    result.to = previous + gb_read_varint(&reader, UINT64_MAX - previous);
+    result.version = result.to;
+    if ((result.flags & GB_DELTAS_END) == 0) {
+        uint64_t more = gb_read_positive(&reader);
+        if (more > UINT64_MAX - result.to) {
+            gb_reader_fail(&reader, GB_EMALFORMED);
+        }
+        result.version += more;
+    }
     gb_err err = gb_reader_finish(&reader);
     if (err != GB_OK) {
         return err;
     }
-    result.to = previous + tail;
     result.entries = (gb_list_cursor){
         .left = count,
         .rest = gb_reader_bytes(&list, list_size),

@@ -10,7 +10,12 @@
  * was deleted at a version in (staged version, F]. With several sources the least of their floors
  * counts (floor_least). A source whose own floor is not above max(staged version, floor_least)
  * lacks no tombstone that concerns what is staged. Any other may have forgotten one, and is
- * refused. */
+ * refused.
+ *
+ * A source also leaves out what it has a later version of. So the staged lane is whole only where
+ * its version has reached that of every source it came from (version_most): a source that ends
+ * before it does not complete it. If that source has no more the next time it is asked either, the
+ * one that had may be gone: the staged lane is dropped, and the next reset is of one source. */
 #include "state/map_state.h"
 
 #include "platform/alloc.h"
@@ -27,6 +32,7 @@ typedef enum apply_kind {
 typedef struct apply_plan {
     apply_kind kind;
     bool is_completing;  /* the staged lane is whole then and is served */
+    bool is_stuck;       /* nobody we asked can complete the staged lane */
     uint64_t version;    /* of the lane it goes to: entries up to it are known */
     bool has_tombstones; /* among the entries that are not known yet */
     uint32_t new_count;  /* keys that are not there yet */
@@ -43,6 +49,10 @@ static gb_err classify_staged(const gb_lane_state *lane, const gb_deltas *deltas
     if (deltas->to < staged->version || (deltas->to == staged->version && !is_whole)) {
         return GB_EDUPLICATE;
     }
+    if (is_whole && deltas->from == staged->version && deltas->to < staged->extra->version_most) {
+        plan->is_stuck = true;
+        return GB_EGAP;
+    }
     if (deltas->from > staged->version) {
         return GB_EGAP;
     }
@@ -52,7 +62,7 @@ static gb_err classify_staged(const gb_lane_state *lane, const gb_deltas *deltas
         return GB_EGAP;
     }
     plan->kind = APPLY_STAGED;
-    plan->is_completing = is_end;
+    plan->is_completing = is_end && deltas->to >= staged->extra->version_most;
     plan->version = staged->version;
     return GB_OK;
 }
@@ -360,6 +370,8 @@ static void commit_staged(gb_map *map, const apply_plan *plan, const gb_deltas *
     staged->floor = deltas->floor > staged->floor ? deltas->floor : staged->floor;
     uint64_t least = staged->extra->floor_least;
     staged->extra->floor_least = deltas->floor < least ? deltas->floor : least;
+    uint64_t most = staged->extra->version_most;
+    staged->extra->version_most = deltas->version > most ? deltas->version : most;
     if (plan->is_completing) {
         commit_completed(map, lane);
     }
@@ -399,6 +411,9 @@ gb_err gb_map_apply(gb_map *map, gb_participant *participant, const gb_deltas *d
     gb_err err = classify_range(gb_map_lane(participant, deltas->lane), deltas, &plan);
     if (err == GB_OK) {
         err = gb_map_lane_open(map, participant, deltas->lane, &plan.lane);
+    }
+    if (plan.is_stuck) {
+        gb_map_drop_staged(map, participant, deltas->lane);
     }
     gb_lane_state *lane = plan.lane;
     if (err == GB_OK && plan.kind == APPLY_STAGED && plan.is_completing &&

@@ -141,6 +141,7 @@ static void check_lanes(const gb_map *map, const gb_participant *participant)
             GB_ASSERT(staged->is_staged && staged->participant == participant);
             GB_ASSERT(gb_lane_staged(staged) == NULL && staged->version > 0);
             GB_ASSERT(staged->extra->floor_least <= staged->floor);
+            GB_ASSERT(staged->extra->version_most >= staged->version);
             check_lane(map, staged, &expiry_count);
         }
     }

@@ -76,18 +76,15 @@ gb_err gb_map_select(const gb_map *map, const gb_participant *participant, gb_la
         record = record->newer;
         chosen.count++;
     }
-    if (record == NULL) {
-        chosen.to = state->version;
-        chosen.flags |= GB_DELTAS_END;
-    } else {
-        chosen.to = last == NULL ? chosen.from : last->version;
-    }
-    gb_err err = gb_deltas_end(&writer, chosen.to, chosen.flags);
+    chosen.to = record == NULL ? state->version : last == NULL ? chosen.from : last->version;
+    gb_err err = gb_deltas_end(&writer, chosen.to, state->version, chosen.flags);
     if (err != GB_OK) {
         return err;
     }
     GB_ASSERT(record == NULL || last != NULL);
-    if (record != NULL) {
+    if (record == NULL) {
+        chosen.flags |= GB_DELTAS_END;
+    } else {
         gb_lane_remember(gb_map_lane_there(participant, lane), map->options.allocator, last);
     }
     *selection = chosen;

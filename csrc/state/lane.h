@@ -38,6 +38,10 @@ struct gb_lane_extra {
      * every source that contributed knew better. Going on is safe from a source whose floor is not
      * above max(version, floor_least). */
     uint64_t floor_least;
+    /* Staged alone: the greatest version of the lane that a contributing source had. A source
+     * leaves out what it knows a later version of, so below this version keys may be missing here.
+     */
+    uint64_t version_most;
     uint32_t tombstone_count;
     uint8_t cursor_next;
     gb_record *tombstone_oldest; /* in version order, linked in their trailers */

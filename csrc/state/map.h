@@ -183,9 +183,10 @@ typedef struct gb_apply_result {
  * message whose `from` (and our version) is below its floor is refused as a gap unless it is a
  * reset.
  *   - GB_DELTAS_RESET: from == 0 begins a new staged lane (an older staged one is dropped); from ==
- *     staged version goes on; with GB_DELTAS_END the staged lane replaces the served one, its floor
- *     is adopted, and on_change tells the differences. A reset whose `to` is not above the served
- *     version at its end is dropped: GB_EDUPLICATE.
+ *     staged version goes on; with GB_DELTAS_END, and no source so far that had more, the staged
+ *     lane replaces the served one, its floor is adopted, and on_change tells the differences. A
+ *     reset whose `to` is not above the served version at its end is dropped: GB_EDUPLICATE. One
+ *     whose end says nothing new, though an earlier source had more, is dropped: GB_EGAP.
  *   - What is a gap for the served lane but goes on where the staged one stands goes there, reset
  *     or not: a second source need not know that it serves the rest of a reset. A source that may
  *     have forgotten deletions of staged keys is refused as a gap (apply.c says which).

@@ -267,8 +267,9 @@ typedef struct gb_deltas {
     uint8_t lane;
     uint8_t flags;
     uint64_t from;
-    uint64_t to;    /* >= from */
-    uint64_t floor; /* the sender's purge floor of the lane */
+    uint64_t to;      /* >= from */
+    uint64_t floor;   /* the sender's purge floor of the lane */
+    uint64_t version; /* up to which the sender has the lane: >= to, and to with GB_DELTAS_END */
     gb_list_cursor entries;
 } gb_deltas;
 
@@ -276,7 +277,8 @@ typedef struct gb_deltas {
  *   gb_deltas_begin(&w, out, index, lane, from, floor, size_max);
  *   while (gb_deltas_try_add(&w, &delta)) …           false: it would pass size_max (the first is
  *                                                     always taken), or an error stands
- *   err = gb_deltas_end(&w, to, flags);               errors are sticky and told here
+ *   err = gb_deltas_end(&w, to, version, flags);      errors are sticky and told here
+ * `version` is the sender's of the lane; where it is `to`, GB_DELTAS_END is set.
  */
 typedef struct gb_deltas_writer {
     gb_out *out;
@@ -294,7 +296,7 @@ typedef struct gb_deltas_writer {
 GB_EXTERN void gb_deltas_begin(gb_deltas_writer *w, gb_out *out, uint32_t index, uint8_t lane,
                                uint64_t from, uint64_t floor, size_t size_max);
 GB_EXTERN bool gb_deltas_try_add(gb_deltas_writer *w, const gb_delta *delta);
-GB_EXTERN gb_err gb_deltas_end(gb_deltas_writer *w, uint64_t to, uint8_t flags);
+GB_EXTERN gb_err gb_deltas_end(gb_deltas_writer *w, uint64_t to, uint64_t version, uint8_t flags);
 /* Bytes that `delta` takes at most in a DELTAS frame; pairs with gb_deltas_try_add. */
 GB_EXTERN size_t gb_delta_encoded_size(const gb_delta *delta);
 

@@ -215,7 +215,8 @@ static inline gb_err walk_deltas(gb_slice payload, gb_out *out)
         previous = delta.version;
     }
     GB_ASSERT(deltas.entries.rest.len == 0);
-    GB_ASSERT(gb_deltas_end(&w, deltas.to, deltas.flags) == GB_OK);
+    GB_ASSERT(gb_deltas_end(&w, deltas.to, deltas.version,
+                            (uint8_t)(deltas.flags & ~GB_DELTAS_END)) == GB_OK);
     return GB_OK;
 }
 

@@ -185,7 +185,9 @@ static void make_deltas(fuzz_state *s, fuzz_bytes *b)
 {
     uint32_t index = take_u8(b) % 8u;
     uint8_t lane = take_u8(b) % GB_LANE_COUNT;
-    uint8_t flags = take_u8(b) & (GB_DELTAS_RESET | GB_DELTAS_END | GB_DELTAS_PULLED);
+    uint8_t flags = take_u8(b);
+    bool is_end = (flags & GB_DELTAS_END) != 0;
+    flags &= GB_DELTAS_RESET | GB_DELTAS_PULLED;
     uint64_t version = take_number(b);
     uint32_t count = take_u8(b) % 4u;
     gb_deltas_writer w;
@@ -213,7 +215,9 @@ static void make_deltas(fuzz_state *s, fuzz_bytes *b)
         (void)gb_deltas_try_add(&w, &delta);
     }
     gb_out_deinit(&value);
-    (void)gb_deltas_end(&w, version + (version < UINT64_MAX - 8 ? take_u8(b) % 3u : 0), flags);
+    uint64_t to = version + (version < UINT64_MAX - 8 ? take_u8(b) % 3u : 0);
+    uint64_t more = is_end || to > UINT64_MAX - 8 ? 0 : 1 + take_u8(b) % 8u;
+    (void)gb_deltas_end(&w, to, to + more, flags);
 }
 
 static void make_entry(fuzz_bytes *b, gb_digest_entry *entry)

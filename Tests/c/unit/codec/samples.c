@@ -183,23 +183,23 @@ static gb_err encode_deltas(gb_out *out)
     for (size_t i = 0; i < sizeof deltas / sizeof deltas[0]; i++) {
         (void)gb_deltas_try_add(&w, &deltas[i]);
     }
-    return gb_deltas_end(&w, 310, GB_DELTAS_END | GB_DELTAS_PULLED);
+    return gb_deltas_end(&w, 310, 310, GB_DELTAS_PULLED);
 }
 
 static gb_err encode_deltas_empty(gb_out *out)
 {
     gb_deltas_writer w;
     gb_deltas_begin(&w, out, 0, GB_LANE_MEMBERSHIP, 5, 0, SIZE_MAX);
-    return gb_deltas_end(&w, 5, GB_DELTAS_END);
+    return gb_deltas_end(&w, 5, 5, 0);
 }
 
 static gb_err encode_deltas_reset(gb_out *out)
 {
-    const gb_delta delta = {UINT64_MAX, GB_VALUE_STRING, 0, S("g"), S("k"), S("")};
+    const gb_delta delta = {UINT64_MAX - 1, GB_VALUE_STRING, 0, S("g"), S("k"), S("")};
     gb_deltas_writer w;
     gb_deltas_begin(&w, out, 16383, GB_LANE_CONFIG, 0, UINT64_MAX, SIZE_MAX);
     (void)gb_deltas_try_add(&w, &delta);
-    return gb_deltas_end(&w, UINT64_MAX, GB_DELTAS_RESET);
+    return gb_deltas_end(&w, UINT64_MAX - 1, UINT64_MAX, GB_DELTAS_RESET);
 }
 
 static gb_err encode_syn(gb_out *out)

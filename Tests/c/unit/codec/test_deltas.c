@@ -23,7 +23,7 @@ static gb_err round_trip(gb_test *t, const gb_delta *delta)
     gb_deltas_writer w;
     gb_deltas_begin(&w, &out, 1, GB_LANE_USER, 0, 0, 1);
     bool is_added = gb_deltas_try_add(&w, delta);
-    gb_err err = gb_deltas_end(&w, UINT64_MAX, 0);
+    gb_err err = gb_deltas_end(&w, UINT64_MAX, UINT64_MAX, 0);
     expect_uint(is_added, err == GB_OK);
     if (err == GB_OK) {
         gb_deltas deltas;
@@ -50,12 +50,12 @@ GB_TEST(deltas, every_byte_is_where_the_page_says)
     const gb_delta second = {8, GB_VALUE_TOMBSTONE, 0, S(""), S(""), S("")};
     expect_true(gb_deltas_try_add(&w, &first));
     expect_true(gb_deltas_try_add(&w, &second));
-    expect_ok(gb_deltas_end(&w, 9, GB_DELTAS_END | GB_DELTAS_PULLED));
+    expect_ok(gb_deltas_end(&w, 9, 9 + 200, GB_DELTAS_PULLED));
     static const uint8_t expected[] = {
-        3, 6,    0, 0,   0, 2,   0xac, 2, 5, 2,   /* lane, flags, count, index, from, floor */
+        3, 4,    0, 0,   0, 2,   0xac, 2, 5, 2,   /* lane, flags, count, index, from, floor */
         2, 0x40, 1, 'g', 1, 'k', 0xc8, 1, 1, 'v', /* first */
         1, 0x3f, 0, 0,   0,                       /* second */
-        1,                                        /* to */
+        1, 0xc8, 1,                               /* to, and what is beyond it */
     };
     gb_slice payload = codec_payload(t, &out, GB_FRAME_DELTAS, 0);
     expect_slice(payload, gb_slice_make(expected, sizeof expected));
@@ -64,9 +64,10 @@ GB_TEST(deltas, every_byte_is_where_the_page_says)
     expect_ok(gb_deltas_decode(payload, &deltas));
     expect_uint(deltas.index, 300);
     expect_uint(deltas.lane, GB_LANE_USER);
-    expect_uint(deltas.flags, GB_DELTAS_END | GB_DELTAS_PULLED);
+    expect_uint(deltas.flags, GB_DELTAS_PULLED);
     expect_uint(deltas.from, 5);
     expect_uint(deltas.to, 9);
+    expect_uint(deltas.version, 209);
     expect_uint(deltas.floor, 2);
     expect_uint(deltas.entries.left, 2);
     gb_delta decoded;
@@ -112,7 +113,7 @@ static gb_err decode_sized(gb_test *t, size_t group_len, size_t key_len, size_t 
     expect_not_null(bytes);
     gb_writer writer;
     gb_writer_init(&writer, bytes, size);
-    static const uint8_t head[] = {3, 0, 0, 0, 0, 1, 0, 0, 0, 1, GB_VALUE_BYTES};
+    static const uint8_t head[] = {3, GB_DELTAS_END, 0, 0, 0, 1, 0, 0, 0, 1, GB_VALUE_BYTES};
     gb_writer_bytes(&writer, gb_slice_make(head, sizeof head));
     gb_writer_varint(&writer, group_len);
     gb_writer_reserve(&writer, group_len + 1);
@@ -162,14 +163,14 @@ GB_TEST(deltas, what_breaks_a_rule_is_refused_by_name)
         size_t len;
     } cases[] = {
 #define CASE(err, literal) {err, literal, sizeof(literal) - 1}
-#define HEAD "\3\0\0\0\0\1\0\5\0" /* one entry after version 5 */
+#define HEAD "\3\2\0\0\0\1\0\5\0" /* one entry after version 5, and END */
         CASE(GB_OK, HEAD "\1\0\1g\1k\1v\0"),
         CASE(GB_EMALFORMED, HEAD "\1\0\1g\1k\1v"),           /* no `to` */
         CASE(GB_EMALFORMED, HEAD "\1\0\1g\1k\1v\0\0"),       /* a byte left over */
-        CASE(GB_EMALFORMED, "\4\0\0\0\0\0\0\5\0\0"),         /* lane 4 */
-        CASE(GB_EMALFORMED, "\3\x08\0\0\0\0\0\5\0\0"),       /* flag bit 3 */
-        CASE(GB_EMALFORMED, "\3\0\xff\xff\xff\xff\0\5\0\0"), /* a count that is a lie */
-        CASE(GB_EMALFORMED, "\3\0\0\0\0\0\x80\x80\1\5\0\0"), /* index 16384 */
+        CASE(GB_EMALFORMED, "\4\2\0\0\0\0\0\5\0\0"),         /* lane 4 */
+        CASE(GB_EMALFORMED, "\3\x0a\0\0\0\0\0\5\0\0"),       /* flag bit 3 */
+        CASE(GB_EMALFORMED, "\3\2\xff\xff\xff\xff\0\5\0\0"), /* a count that is a lie */
+        CASE(GB_EMALFORMED, "\3\2\0\0\0\0\x80\x80\1\5\0\0"), /* index 16384 */
         CASE(GB_EMALFORMED, HEAD "\0\0\1g\1k\1v\0"),         /* the same version again */
         CASE(GB_EMALFORMED, HEAD "\x81\0\0\1g\1k\1v\0"),     /* not the shortest */
         CASE(GB_EMALFORMED, HEAD "\1\x80\1g\1k\1v\0"),       /* type bit 7 */
@@ -184,10 +185,15 @@ GB_TEST(deltas, what_breaks_a_rule_is_refused_by_name)
         CASE(GB_ETYPE, HEAD "\1\0\1g\1k\1\xff\0"), /* a string that is no UTF-8 */
         CASE(GB_ETYPE, HEAD "\1\6\1g\1k\1v\0"),    /* an int32 of one byte */
         CASE(GB_ETYPE, HEAD "\1\x0c\1g\1k\1\2\0"), /* a bool of 2 */
-        /* Versions that pass 2^64: by a step, and by `to`. */
-        CASE(GB_EMALFORMED, "\3\0\0\0\0\1\0\xff\xff\xff\xff\xff\xff\xff\xff\xff\1\0\1\0\0\0\0\0"),
-        CASE(GB_EMALFORMED, "\3\0\0\0\0\0\0\xff\xff\xff\xff\xff\xff\xff\xff\xff\1\0\1"),
-        CASE(GB_OK, "\3\0\0\0\0\0\0\xff\xff\xff\xff\xff\xff\xff\xff\xff\1\0\0"),
+        /* Without END the sender says how much more it has. */
+        CASE(GB_OK, "\3\0\0\0\0\0\0\5\0\0\1"),
+        CASE(GB_EMALFORMED, "\3\0\0\0\0\0\0\5\0\0"),
+        CASE(GB_EMALFORMED, "\3\0\0\0\0\0\0\5\0\0\0"),
+        /* Versions that pass 2^64: by a step, by `to`, and by what the sender has. */
+        CASE(GB_EMALFORMED, "\3\2\0\0\0\1\0\xff\xff\xff\xff\xff\xff\xff\xff\xff\1\0\1\0\0\0\0\0"),
+        CASE(GB_EMALFORMED, "\3\2\0\0\0\0\0\xff\xff\xff\xff\xff\xff\xff\xff\xff\1\0\1"),
+        CASE(GB_OK, "\3\2\0\0\0\0\0\xff\xff\xff\xff\xff\xff\xff\xff\xff\1\0\0"),
+        CASE(GB_EMALFORMED, "\3\0\0\0\0\0\0\xff\xff\xff\xff\xff\xff\xff\xff\xff\1\0\0\1"),
     };
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         expect_err(codec_verdict(t, GB_FRAME_DELTAS, gb_slice_make(cases[i].bytes, cases[i].len)),
@@ -212,13 +218,13 @@ GB_TEST(deltas, the_budget_is_kept_and_the_first_is_always_taken)
             size_t before = out.len;
             if (!gb_deltas_try_add(&w, &delta)) {
                 expect_uint(out.len, before);
-                bound = out.len + gb_delta_encoded_size(&delta) + 2 * GB_VARINT_SIZE_MAX;
+                bound = out.len + gb_delta_encoded_size(&delta) + 3 * GB_VARINT_SIZE_MAX;
                 break;
             }
             expect_true(out.len - before <= gb_delta_encoded_size(&delta));
             count++;
         }
-        expect_ok(gb_deltas_end(&w, 1000 + count, 0));
+        expect_ok(gb_deltas_end(&w, 1000 + count, 1000 + count, 0));
         expect_true(count >= 1);
         expect_true(out.len <= size_max || count == 1);
         expect_true(bound >= size_max); /* it was not refused for nothing */
@@ -240,7 +246,7 @@ GB_TEST(deltas, the_budget_holds_for_any_to)
     do {
         delta.version++;
     } while (gb_deltas_try_add(&w, &delta));
-    expect_ok(gb_deltas_end(&w, UINT64_MAX, 0));
+    expect_ok(gb_deltas_end(&w, UINT64_MAX, UINT64_MAX, 0));
     expect_true(out.len <= 200);
     gb_out_deinit(&out);
 }
@@ -258,7 +264,7 @@ GB_TEST(deltas, a_budget_over_a_frame_is_a_frame)
         delta.version++;
     } while (gb_deltas_try_add(&w, &delta));
     expect_uint(delta.version, 8); /* seven went in */
-    expect_ok(gb_deltas_end(&w, UINT64_MAX, 0));
+    expect_ok(gb_deltas_end(&w, UINT64_MAX, UINT64_MAX, 0));
     expect_ok(codec_verdict(t, GB_FRAME_DELTAS, codec_payload(t, &out, GB_FRAME_DELTAS, 0)));
     gb_out_deinit(&out);
     gb_free(t->allocator, bytes);
@@ -266,7 +272,7 @@ GB_TEST(deltas, a_budget_over_a_frame_is_a_frame)
 
 GB_TEST(deltas, misuse_is_told_at_the_end_and_leaves_nothing)
 {
-    for (int misuse = 0; misuse < 7; misuse++) {
+    for (int misuse = 0; misuse < 9; misuse++) {
         gb_out out;
         gb_out_init(&out, t->allocator);
         expect_ok(gb_empty_encode(&out, GB_FRAME_PING, 1));
@@ -283,7 +289,9 @@ GB_TEST(deltas, misuse_is_told_at_the_end_and_leaves_nothing)
         expect_uint(gb_deltas_try_add(&w, &good), misuse > 1);
         expect_uint(gb_deltas_try_add(&w, &bad), misuse > 4);
         gb_err expected = misuse == 3 ? GB_ETYPE : GB_EINVAL;
-        expect_err(gb_deltas_end(&w, misuse == 5 ? 11 : 12, misuse == 6 ? 0x08 : 0), expected);
+        uint64_t to = misuse == 5 ? 11 : 12;
+        uint8_t flags = misuse == 6 ? 0x08 : misuse == 7 ? GB_DELTAS_END : 0;
+        expect_err(gb_deltas_end(&w, to, misuse == 8 ? 11 : 12, flags), expected);
         expect_uint(codec_payload(t, &out, GB_FRAME_PING, 1).len, 0);
         gb_out_deinit(&out);
     }
@@ -315,13 +323,16 @@ GB_TEST(deltas, random_messages_survive)
             expect_true(gb_deltas_try_add(&w, &deltas[i]));
         }
         uint64_t to = version + gb_rng_below(&t->rng, 3);
-        expect_ok(gb_deltas_end(&w, to, (uint8_t)(trial % 8)));
+        uint8_t flags = (uint8_t)(trial % 8);
+        uint64_t beyond = (flags & GB_DELTAS_END) != 0 ? 0 : 1 + gb_rng_below(&t->rng, 300);
+        expect_ok(gb_deltas_end(&w, to, to + beyond, (uint8_t)(flags & ~GB_DELTAS_END)));
         gb_deltas decoded;
         expect_ok(gb_deltas_decode(codec_payload(t, &out, GB_FRAME_DELTAS, 0), &decoded));
         expect_uint(decoded.from, from);
         expect_uint(decoded.to, to);
+        expect_uint(decoded.version, to + beyond);
         expect_uint(decoded.floor, from / 2);
-        expect_uint(decoded.flags, trial % 8);
+        expect_uint(decoded.flags, flags);
         gb_delta delta;
         for (size_t i = 0; i < count; i++) {
             expect_true(gb_delta_next(&decoded.entries, &delta));
@@ -344,7 +355,7 @@ static bool attempt_deltas(gb_test *t, const gb_allocator *allocator)
                                 S("g"),  S("k"),         gb_slice_make(value, sizeof value)};
         (void)gb_deltas_try_add(&w, &delta);
     }
-    gb_err err = gb_deltas_end(&w, 100, 0);
+    gb_err err = gb_deltas_end(&w, 100, 100, 0);
     if (err != GB_OK) {
         expect_err(err, GB_ENOMEM);
         expect_uint(out.len, 0);

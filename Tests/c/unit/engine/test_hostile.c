@@ -26,7 +26,7 @@ static void tell_delta(foe *f, uint32_t index, uint8_t lane, uint64_t from, uint
                       .value = value};
     gb_deltas_begin(&w, &f->out, index, lane, from, 0, GB_CHUNK_SIZE);
     expect_true(gb_deltas_try_add(&w, &delta));
-    expect_ok(gb_deltas_end(&w, to, GB_DELTAS_END));
+    expect_ok(gb_deltas_end(&w, to, to, 0));
 }
 
 static void tell_accusation(foe *f, uint64_t from, uint64_t to, gb_slice target,

@@ -23,10 +23,11 @@ static gb_delta tombstone_delta(uint64_t version, const char *key)
     return delta;
 }
 
-/* Apply a message of the user lane made of `deltas`. */
-static gb_err apply(gb_test *t, gb_map *map, gb_participant *participant, uint64_t from,
-                    uint64_t to, uint64_t floor, uint8_t flags, const gb_delta *deltas,
-                    size_t count, gb_apply_result *result)
+/* Apply a message of the user lane made of `deltas`, from a source that has the lane up to
+ * `version`. */
+static gb_err apply_of(gb_test *t, uint64_t version, gb_map *map, gb_participant *participant,
+                       uint64_t from, uint64_t to, uint64_t floor, uint8_t flags,
+                       const gb_delta *deltas, size_t count, gb_apply_result *result)
 {
     gb_out out;
     gb_out_init(&out, t->allocator);
@@ -35,7 +36,7 @@ static gb_err apply(gb_test *t, gb_map *map, gb_participant *participant, uint64
     for (size_t i = 0; i < count; i++) {
         expect_true(gb_deltas_try_add(&writer, &deltas[i]));
     }
-    expect_ok(gb_deltas_end(&writer, to, flags));
+    expect_ok(gb_deltas_end(&writer, to, version, flags));
     gb_deltas decoded;
     expect_ok(gb_deltas_decode(
         (gb_slice){out.base + GB_FRAME_HEADER_SIZE, out.len - GB_FRAME_HEADER_SIZE}, &decoded));
@@ -44,6 +45,17 @@ static gb_err apply(gb_test *t, gb_map *map, gb_participant *participant, uint64
     gb_out_deinit(&out);
     gb_map_check(map);
     return err;
+}
+
+/* With GB_DELTAS_END the source has no more, without one version more. */
+static gb_err apply(gb_test *t, gb_map *map, gb_participant *participant, uint64_t from,
+                    uint64_t to, uint64_t floor, uint8_t flags, const gb_delta *deltas,
+                    size_t count, gb_apply_result *result)
+{
+    bool is_end = (flags & GB_DELTAS_END) != 0;
+    flags &= (uint8_t)~GB_DELTAS_END;
+    return apply_of(t, is_end ? to : to + 1, map, participant, from, to, floor, flags, deltas,
+                    count, result);
 }
 
 #define APPLY(from, to, floor, flags, ...)                                                         \
@@ -299,6 +311,53 @@ GB_TEST(apply, half_a_reset_goes_on_from_another_source_whose_floor_allows_it)
     expect_str(state_get(p, "a"), "x");
     expect_str(state_get(p, "b"), "40");
     expect_uint(gb_map_version(p, GB_LANE_USER), 40);
+    gb_map_close(map);
+}
+
+/* The state that both tests of a lesser second source begin with: "gone" was deleted, "kept" is at
+ * 2 here and for the second source, which has the lane up to 9, and at 20 for the first, which has
+ * it up to 20 and therefore leaves 2 out. */
+static gb_participant *begin_at_the_greater(gb_test *t, gb_map *map)
+{
+    gb_participant *p = state_add(t, map, "p", 1);
+    expect_ok(APPLY(0, 3, 0, 0, value_delta(2, "kept", "2"), value_delta(3, "gone", "3")));
+    gb_delta first = value_delta(5, "a", "5");
+    expect_ok(apply_of(t, 20, map, p, 0, 5, 4, GB_DELTAS_RESET, &first, 1, NULL));
+    gb_delta second = value_delta(8, "b", "8");
+    gb_apply_result result;
+    expect_ok(apply_of(t, 9, map, p, 5, 9, 4, GB_DELTAS_RESET, &second, 1, &result));
+    expect_true(result.is_staging);
+    expect_str(state_get(p, "kept"), "2");
+    return p;
+}
+
+GB_TEST(apply, a_reset_is_not_whole_before_it_is_where_its_first_source_was)
+{
+    gb_map *map = state_open(t);
+    gb_participant *p = begin_at_the_greater(t, map);
+    expect_ok(APPLY(9, 12, 4, 0, value_delta(11, "c", "11")));
+    expect_str(state_get(p, "kept"), "2");
+    expect_ok(APPLY(12, 20, 4, GB_DELTAS_END, value_delta(20, "kept", "20")));
+    expect_str(state_get(p, "kept"), "20");
+    expect_str(state_get(p, "gone"), "-");
+    expect_uint(gb_map_version(p, GB_LANE_USER), 20);
+    gb_map_close(map);
+}
+
+GB_TEST(apply, a_reset_that_nobody_can_complete_begins_anew_at_one_source)
+{
+    gb_map *map = state_open(t);
+    gb_participant *p = begin_at_the_greater(t, map);
+    uint64_t unused;
+    /* The source that had 20 is gone. The other one, asked for more, has none. */
+    expect_err(APPLY_EMPTY(9, 9, 4, GB_DELTAS_RESET | GB_DELTAS_END), GB_EGAP);
+    expect_false(gb_map_staged(p, GB_LANE_USER, &unused, &unused));
+    expect_str(state_get(p, "kept"), "2");
+    expect_ok(APPLY(0, 9, 4, GB_DELTAS_RESET | GB_DELTAS_END, value_delta(2, "kept", "2"),
+                    value_delta(5, "a", "5"), value_delta(8, "b", "8")));
+    expect_str(state_get(p, "kept"), "2");
+    expect_str(state_get(p, "gone"), "-");
+    expect_uint(gb_map_version(p, GB_LANE_USER), 9);
     gb_map_close(map);
 }
 
