@@ -62,5 +62,5 @@ need_packages() {
 # What is built on: libuv alone.
 demo_packages=(libuv1-dev)
 # What the tests use beside it: the build of the C core, its formatter, integration tests, the check of goferbroke.pc, hosts made of
-# network namespaces.
-test_packages=(cmake ninja-build clang-format python3 pkgconf iproute2 nftables)
+# network namespaces, the stacks of a run that is stuck.
+test_packages=(cmake ninja-build clang-format python3 pkgconf iproute2 nftables elfutils)

@@ -338,7 +338,7 @@ import Testing
             #expect(a.explain("n3").isEmpty)
             try await eventually("n1 is linked to n2") { a.member(named: "n2")?.links == 1 }
             #expect(a.explain("n2").first?.hasPrefix("n2 is alive") == true)
-            #expect(a.explain("n2").contains { $0.hasPrefix("judged by") })
+            try await eventually("n1 tells who judges n2") { a.explain("n2").contains { $0.hasPrefix("judged by") } }
             #expect(a.cluster == cluster.name)
         }
     }
