@@ -77,6 +77,13 @@ void watcher_on_event(world_node *node, const gb_event *event, void *user)
         watcher_act(node, GB_ACT_RETRACT, name, 0);
         judge(node, name, true);
         break;
+    case GB_EVENT_HEARTBEAT:
+        /* The accusations may have gone after its link came: no event tells of those that went with
+         * their accuser. */
+        if (is_dead(node, name)) {
+            judge(node, name, true);
+        }
+        break;
     case GB_EVENT_PROBE_RESULT:
         if (is_dead(node, name)) {
             break;
