@@ -116,11 +116,12 @@ enum CheckCause: Sendable {
         }
     }
 
-    /// Whether other monitors are asked to probe too. Where they are judges as well, they dial on their own account.
+    /// Whether other monitors are asked to probe too. Where they are judges as well, they dial on their own account; but who can't dial
+    /// it and accuses it on another's word may be one of a majority that is cut off from it, and asks those who are not.
     var asksHelpers: Bool {
         switch self {
-        case .silence, .linkLost, .unwatched: return true
-        case .judging, .outsider, .unconfirmed, .recheck, .lastLook: return false
+        case .silence, .linkLost, .unwatched, .recheck: return true
+        case .judging, .outsider, .unconfirmed, .lastLook: return false
         }
     }
 

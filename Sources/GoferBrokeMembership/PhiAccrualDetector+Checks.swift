@@ -101,11 +101,13 @@ extension PhiAccrualDetector {
     static var patience: Int64 { 4 }
     static var longestProbeTimeout: Int64 { 2_000_000 }
 
-    /// Up to `helperCount` other monitors of the target that nobody accuses; those we have a link to first, else by lot.
+    /// Up to `helperCount` other monitors of the target that nobody accuses and that do not accuse it, for those could not reach it;
+    /// whom we have a link to first, else by lot.
     private mutating func chooseHelpers(for slot: Int32) -> [Int32] {
         var candidates: [Int32] = []
+        let accusers = self.countingAccusations(of: slot).map(\.accuser)
         for monitor in self.liveRings.neighbors(of: slot, names: self.names) {
-            if monitor != self.selfSlot, self.records[Int(monitor)].status == .alive {
+            if monitor != self.selfSlot, self.records[Int(monitor)].status == .alive, !accusers.contains(monitor) {
                 candidates.append(monitor)
             }
         }

@@ -153,6 +153,21 @@ struct DialogueTests {
         #expect(d.pass(.seconds(15)).contains { $0 == .probe(target: "b", generation: 1) })
     }
 
+    @Test("Who accuses looks for it again through those who do not, and takes their word")
+    func reachedByOthers() {
+        var d = Dialogue(others: ["b", "c", "e"])
+        d.say(.linkClosed(name: "b", generation: 1, cause: .timedOut))
+        for helper in [nil, nil, nil, "c", "e"] { d.result("b", .unreachable, helper: helper) }
+        d.accuse("b", by: "c", .unreachable)
+        #expect(d.status("b") == .suspect)
+        #expect(d.pass(.milliseconds(900), hearing: ["c", "e"]).isEmpty)
+        let looking = d.pass(.milliseconds(200), hearing: ["c", "e"])
+        #expect(looking.contains(.probeThrough(helper: "e", target: "b", generation: 1)))
+        #expect(!looking.contains(.probeThrough(helper: "c", target: "b", generation: 1)))
+        #expect(d.result("b", .answered, helper: "e") == [.retract(target: "b")])
+        #expect(d.status("b") == .suspect)
+    }
+
     @Test("Links that we closed or that were replaced, and links of who has left, arouse nothing")
     func innocentCloses() {
         for cause in [LinkCloseCause.closedByUs, .replaced] {

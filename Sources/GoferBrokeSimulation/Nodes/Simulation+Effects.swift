@@ -124,11 +124,9 @@ extension Simulation {
         if self.options.hasConfiguration {
             self.followConfiguration(of: member, news, at: place, engine)
         }
-        // Who forgot it as dead, and hears from others that they remember it so, declares nothing.
-        let isReminder = news == .joined && place.forgotten[member.name]?.generation == member.generation
-        // Nor does who is told of the dead while it joins: it was no member yet when they were buried.
-        let isWelcome = news == .joined && !place.isJoined
-        if news == .status || news == .joined, member.status == .dead, !isReminder, !isWelcome {
+        // Who first hears of a member as dead repeats what others declared, and they were looked at when they did: it joins, perhaps
+        // after the death, or forgot the member and hears of it again.
+        if news == .status, member.status == .dead {
             self.noteDeath(of: member, by: place)
         }
         if let onMember = self.onMember {

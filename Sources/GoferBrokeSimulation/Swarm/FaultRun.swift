@@ -173,9 +173,11 @@ extension Simulation {
         self.helpStrangers()
     }
 
-    /// Whoever found none of its seeds, or only others who found none, gets one that runs: nothing else could ever bring them together.
+    /// Whoever found none of its seeds, or only others who found none, gets one that runs and can be dialled: nothing else could ever
+    /// bring them together.
     private func helpStrangers() {
-        guard let known = self.running.first(where: \.isJoined) ?? self.running.first else { return }
+        let open = self.running.filter { !$0.isBehindNAT }
+        guard let known = open.first(where: \.isJoined) ?? open.first else { return }
         for place in self.running where place !== known && (!place.isJoined || place.engine?.member(known.name) == nil) {
             do throws(GoferBrokeError) {
                 try place.engine?.setSeeds([known.endpoint], now: place.clock(self.now))
