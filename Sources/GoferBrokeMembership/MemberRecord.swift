@@ -117,7 +117,8 @@ enum CheckCause: Sendable {
     }
 
     /// Whether other monitors are asked to probe too. Where they are judges as well, they dial on their own account; but who can't dial
-    /// it and accuses it on another's word may be one of a majority that is cut off from it, and asks those who are not.
+    /// it and accuses it on another's word may be one of a majority that is cut off from it, and asks those who are not. Who reached it
+    /// lately where we did not is asked in any case.
     var asksHelpers: Bool {
         switch self {
         case .silence, .linkLost, .unwatched, .recheck: return true

@@ -46,7 +46,7 @@ extension PhiAccrualDetector {
 
     private mutating func startRound(_ slot: Int32, cause: CheckCause, roundsLeft: Int, now: DetectorTime) {
         let detail = self.ensureDetail(slot)
-        let helpers = cause.asksHelpers ? self.chooseHelpers(for: slot) : []
+        let helpers = cause.asksHelpers ? self.chooseHelpers(for: slot) : self.provenHelper(for: slot)
         let target = self.names[Int(slot)]
         let generation = self.records[Int(slot)].generation
         let timeout = self.probeTimeout(slot, cause)
@@ -120,6 +120,15 @@ extension PhiAccrualDetector {
         let near = candidates.filter { self.linked.contains($0) }
         let far = candidates.filter { !self.linked.contains($0) }
         return Array((near + far).prefix(self.settings.helperCount))
+    }
+
+    /// The monitor that reached the target lately, where we did not: it may still. None if it accuses it by now.
+    private func provenHelper(for slot: Int32) -> [Int32] {
+        guard let detail = self.detail(slot), let fact = self.details[detail].helperFact,
+            self.records[Int(fact.helper)].status == .alive,
+            !self.countingAccusations(of: slot).contains(where: { $0.accuser == fact.helper })
+        else { return [] }
+        return [fact.helper]
     }
 
     mutating func cancelCheck(_ slot: Int32) {

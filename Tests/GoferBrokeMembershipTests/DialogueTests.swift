@@ -166,6 +166,12 @@ struct DialogueTests {
         #expect(!looking.contains(.probeThrough(helper: "c", target: "b", generation: 1)))
         #expect(d.result("b", .answered, helper: "e") == [.retract(target: "b")])
         #expect(d.status("b") == .suspect)
+        // It is ours to judge again, and who reached it is asked again before we accuse it on another's word.
+        for _ in 0..<3 { d.result("b", .unreachable) }
+        let judging = d.pass(.milliseconds(1_100), hearing: ["c", "e"])
+        #expect(judging == probes("b") + [.probeThrough(helper: "e", target: "b", generation: 1)])
+        for _ in 0..<3 { #expect(d.result("b", .unreachable).isEmpty) }
+        #expect(d.result("b", .answered, helper: "e").isEmpty)
     }
 
     @Test("Links that we closed or that were replaced, and links of who has left, arouse nothing")

@@ -65,7 +65,7 @@ extension Simulation {
         self.deaths.countOfRunning += 1
         self.tell { "\(observer.name) holds \(target.name) for dead, which runs" }
         guard !self.deaths.faulty.contains(slot), !self.deaths.faulty.contains(observer.slot) else { return }
-        guard !target.isBehindNAT || self.isCalmForNAT, self.areJoined(observer, target) else { return }
+        guard !target.isBehindNAT || self.isCalmForNAT(observer, target), self.areJoined(observer, target) else { return }
         // Who does not know, or not yet, where it has moved to cannot dial it.
         guard observer.engine?.member(target.name)?.address == target.endpoint else { return }
         self.deaths.falseDeaths.append(
@@ -91,10 +91,13 @@ extension Simulation {
     }
 
     /// After a split a node that nobody can dial is at the mercy of its own dials: it has to bury its old neighbours before it
-    /// looks for new ones. So its death is a lie only where paths stayed as they were for the window, and lost nothing.
-    private var isCalmForNAT: Bool {
+    /// looks for new ones, and so after the other one froze. So its death is a lie only where both were well for twice the window,
+    /// paths stayed as they were, and lost nothing.
+    private func isCalmForNAT(_ observer: NodePlace, _ target: NodePlace) -> Bool {
         let last = self.deaths.epochs.last
-        return self.now >= (last?.from ?? 0) + 2 * DeathWatch.window && (last?.paths.lossEverywhere ?? 0) == 0
+        let calm = 2 * DeathWatch.window
+        guard self.now >= (last?.from ?? 0) + calm, (last?.paths.lossEverywhere ?? 0) == 0 else { return false }
+        return self.isWell(observer, since: self.now - calm) && self.isWell(target, since: self.now - calm)
     }
 
     /// Whether both were well and joined by a path of well nodes for the whole window.
