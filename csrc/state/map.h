@@ -191,7 +191,7 @@ typedef struct gb_apply_result {
  *     or not: a second source need not know that it serves the rest of a reset. A source that may
  *     have forgotten deletions of staged keys is refused as a gap (apply.c says which).
  *   - A staged reset that normal messages made needless is dropped.
- * Errors (nothing changed):
+ * Errors (nothing changed but a staged lane that was dropped):
  *   GB_EDUPLICATE  Nothing new in it.
  *   GB_EGAP        Something before it is missing.
  *   GB_EINVAL      The participant is self.

@@ -278,7 +278,8 @@ typedef struct gb_deltas {
  *   while (gb_deltas_try_add(&w, &delta)) …           false: it would pass size_max (the first is
  *                                                     always taken), or an error stands
  *   err = gb_deltas_end(&w, to, version, flags);      errors are sticky and told here
- * `version` is the sender's of the lane; where it is `to`, GB_DELTAS_END is set.
+ * `version` is the sender's of the lane; where it is `to`, GB_DELTAS_END is set. `flags` are the
+ * others.
  */
 typedef struct gb_deltas_writer {
     gb_out *out;

@@ -27,6 +27,8 @@ struct DeathWatch: Sendable {
     /// Whether the first false death ends the run.
     var isFatal = true
 
+    /// The latest life of each node that somebody declared dead, by slot.
+    var declared: [Int32: UInt64] = [:]
     /// Paths as they were from a time on, the latest last; older than the window they are forgotten.
     var epochs: [(from: UInt64, paths: PathTable)] = []
     var joined: JoinedParts?
@@ -60,6 +62,7 @@ extension Simulation {
     func noteDeath(of member: GoferBroke.Member, by observer: NodePlace) {
         self.deaths.count += 1
         guard let slot = self.placeByName[member.name] else { return }
+        self.deaths.declared[slot] = max(self.deaths.declared[slot] ?? 0, member.generation)
         let target = self.places[Int(slot)]
         guard target.isRunning, target.generation == member.generation, !target.isLeaving else { return }
         self.deaths.countOfRunning += 1
@@ -75,6 +78,12 @@ extension Simulation {
         if self.deaths.isFatal {
             self.violate(.falseDeath, at: observer, "\(target.name)@\(member.generation) runs and can be reached")
         }
+    }
+
+    /// Whether some node declared that life, or a later one, dead before.
+    func isDeclaredDead(_ member: GoferBroke.Member) -> Bool {
+        guard let slot = self.placeByName[member.name], let generation = self.deaths.declared[slot] else { return false }
+        return generation >= member.generation
     }
 
     /// What the observer's detector knew.

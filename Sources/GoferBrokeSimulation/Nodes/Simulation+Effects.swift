@@ -124,9 +124,9 @@ extension Simulation {
         if self.options.hasConfiguration {
             self.followConfiguration(of: member, news, at: place, engine)
         }
-        // Who first hears of a member as dead repeats what others declared, and they were looked at when they did: it joins, perhaps
-        // after the death, or forgot the member and hears of it again.
-        if news == .status, member.status == .dead {
+        // Who first hears of a member as dead repeats what another declared, who was looked at then: it joined after the death, or forgot
+        // the member and hears of it again.
+        if member.status == .dead, news == .status || (news == .joined && !self.isDeclaredDead(member)) {
             self.noteDeath(of: member, by: place)
         }
         if let onMember = self.onMember {
